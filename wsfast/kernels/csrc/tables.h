@@ -1,0 +1,58 @@
+/* tables.h: what the kernel files share among themselves: prototypes, one line a function, and
+ * the two macros that say which instruction sets this compiler can make. */
+#ifndef WSF_TABLES_H
+#define WSF_TABLES_H
+
+#include "kernels.h"
+
+#if (defined(__x86_64__) || defined(_M_X64)) && !defined(WSF_SCALAR_ONLY)
+#define WSF_X86 1
+#else
+#define WSF_X86 0
+#endif
+#if (defined(__aarch64__) || defined(_M_ARM64)) && !defined(WSF_SCALAR_ONLY)
+#define WSF_ARM 1
+#else
+#define WSF_ARM 0
+#endif
+
+/* A function compiled for more than the baseline. MSVC needs no word for it. */
+#if defined(__GNUC__) || defined(__clang__)
+#define WSF_TARGET(features) __attribute__((target(features)))
+#else
+#define WSF_TARGET(features)
+#endif
+
+static inline int wsf_width_of_lead(uint8_t highest)
+{
+    return highest < 0x80 ? WSF_ASCII : highest < 0xC4 ? WSF_UCS1 : highest < 0xF0 ? WSF_UCS2 : WSF_UCS4;
+}
+
+#define WSF_MASK_KERNELS(set) \
+    void wsf_mask_##set(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key); \
+    bool wsf_mask_ascii_##set(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key);
+
+#define WSF_UTF8_CHECKS(set) \
+    bool wsf_utf8_valid_##set(const uint8_t *src, size_t n); \
+    bool wsf_utf8_scan_##set(const uint8_t *src, size_t n, wsf_text *text);
+
+#define WSF_UTF8_TRANSCODERS(set) \
+    void wsf_utf8_to_ucs1_##set(uint8_t *dst, size_t chars, const uint8_t *src, size_t n); \
+    void wsf_utf8_to_ucs2_##set(uint16_t *dst, size_t chars, const uint8_t *src, size_t n); \
+    void wsf_utf8_to_ucs4_##set(uint32_t *dst, size_t chars, const uint8_t *src, size_t n); \
+    size_t wsf_ucs1_utf8_length_##set(const uint8_t *src, size_t n); \
+    size_t wsf_ucs2_utf8_length_##set(const uint16_t *src, size_t n); \
+    size_t wsf_ucs4_utf8_length_##set(const uint32_t *src, size_t n); \
+    void wsf_ucs1_to_utf8_##set(uint8_t *dst, size_t size, const uint8_t *src, size_t n); \
+    void wsf_ucs2_to_utf8_##set(uint8_t *dst, size_t size, const uint16_t *src, size_t n); \
+    void wsf_ucs4_to_utf8_##set(uint8_t *dst, size_t size, const uint32_t *src, size_t n);
+
+WSF_MASK_KERNELS(scalar)
+WSF_MASK_KERNELS(sse2)
+WSF_MASK_KERNELS(avx2)
+WSF_MASK_KERNELS(avx512)
+WSF_MASK_KERNELS(neon)
+WSF_UTF8_CHECKS(scalar)
+WSF_UTF8_TRANSCODERS(scalar)
+
+#endif
