@@ -1,14 +1,29 @@
 /* mask_sse2.c: masking 16 bytes at a time, on every x86-64.
  *
- * No tail loop: the last 16 bytes are one vector that may overlap the one before it. It is
- * computed first, from bytes that nothing has masked yet, so that dst may be src. */
+ * The first and the last 16 bytes are vectors of their own, computed before and stored after all
+ * others. What lies between can then be stored at aligned addresses, no tail is left, and where
+ * vectors overlap none reads a byte that is masked already, so that dst may be src. */
 #include "tables.h"
 
 #if WSF_X86
 #include <emmintrin.h>
 
-#define LOAD(p) _mm_loadu_si128((const __m128i *)(p))
-#define STORE(p, v) _mm_storeu_si128((__m128i *)(p), v)
+enum { WIDTH = sizeof(__m128i) };
+
+static inline __m128i masked(const uint8_t *src, __m128i keys)
+{
+    return _mm_xor_si128(_mm_loadu_si128((const __m128i *)src), keys);
+}
+
+static inline void store(uint8_t *dst, __m128i bytes)
+{
+    _mm_storeu_si128((__m128i *)dst, bytes);
+}
+
+static inline __m128i keys_at(uint32_t key, size_t offset)
+{
+    return _mm_set1_epi32((int)wsf_key_at(key, offset));
+}
 
 void wsf_mask_sse2(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key)
 {
@@ -17,31 +32,39 @@ void wsf_mask_sse2(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key)
 
 bool wsf_mask_ascii_sse2(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key)
 {
-    const __m128i keys = _mm_set1_epi32((int)key);
-    __m128i last, seen;
-    size_t i = 0;
+    __m128i first, last, seen;
 
-    if (n < 16)
+    if (n < WIDTH)
         return wsf_mask_ascii_scalar(dst, src, n, key);
-    last = _mm_xor_si128(LOAD(src + n - 16), _mm_set1_epi32((int)wsf_key_at(key, n)));
-    seen = last;
-    for (; n - i >= 64; i += 64) {
-        __m128i a = _mm_xor_si128(LOAD(src + i), keys);
-        __m128i b = _mm_xor_si128(LOAD(src + i + 16), keys);
-        __m128i c = _mm_xor_si128(LOAD(src + i + 32), keys);
-        __m128i d = _mm_xor_si128(LOAD(src + i + 48), keys);
-        STORE(dst + i, a);
-        STORE(dst + i + 16, b);
-        STORE(dst + i + 32, c);
-        STORE(dst + i + 48, d);
-        seen = _mm_or_si128(seen, _mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)));
+
+    first = masked(src, keys_at(key, 0));
+    last = masked(src + n - WIDTH, keys_at(key, n - WIDTH));
+    seen = _mm_or_si128(first, last);
+    if (n > 2 * WIDTH) {
+        size_t i = WIDTH - (uintptr_t)dst % WIDTH;
+        const __m128i keys = keys_at(key, i);
+
+        for (; n - i > 4 * WIDTH; i += 4 * WIDTH) {
+            __m128i a = masked(src + i, keys);
+            __m128i b = masked(src + i + WIDTH, keys);
+            __m128i c = masked(src + i + 2 * WIDTH, keys);
+            __m128i d = masked(src + i + 3 * WIDTH, keys);
+
+            store(dst + i, a);
+            store(dst + i + WIDTH, b);
+            store(dst + i + 2 * WIDTH, c);
+            store(dst + i + 3 * WIDTH, d);
+            seen = _mm_or_si128(seen, _mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)));
+        }
+        for (; n - i > WIDTH; i += WIDTH) {
+            __m128i a = masked(src + i, keys);
+
+            store(dst + i, a);
+            seen = _mm_or_si128(seen, a);
+        }
     }
-    for (; n - i > 16; i += 16) {
-        __m128i a = _mm_xor_si128(LOAD(src + i), keys);
-        STORE(dst + i, a);
-        seen = _mm_or_si128(seen, a);
-    }
-    STORE(dst + n - 16, last);
+    store(dst, first);
+    store(dst + n - WIDTH, last);
     return _mm_movemask_epi8(seen) == 0;
 }
 #endif
