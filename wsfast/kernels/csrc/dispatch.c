@@ -7,29 +7,38 @@
 
 #define MASK_FROM(set) .mask = wsf_mask_##set, .mask_ascii = wsf_mask_ascii_##set
 #define CHECKS_FROM(set) .utf8_valid = wsf_utf8_valid_##set, .utf8_scan = wsf_utf8_scan_##set
-#define TRANSCODERS_FROM(set) \
+#define DECODERS_FROM(set) \
     .utf8_to_ucs1 = wsf_utf8_to_ucs1_##set, .utf8_to_ucs2 = wsf_utf8_to_ucs2_##set, \
-    .utf8_to_ucs4 = wsf_utf8_to_ucs4_##set, .ucs1_utf8_length = wsf_ucs1_utf8_length_##set, \
-    .ucs2_utf8_length = wsf_ucs2_utf8_length_##set, .ucs4_utf8_length = wsf_ucs4_utf8_length_##set, \
+    .utf8_to_ucs4 = wsf_utf8_to_ucs4_##set
+#define LENGTHS_FROM(set) \
+    .ucs1_utf8_length = wsf_ucs1_utf8_length_##set, \
+    .ucs2_utf8_length = wsf_ucs2_utf8_length_##set, .ucs4_utf8_length = wsf_ucs4_utf8_length_##set
+#define ENCODERS_FROM(set) \
     .ucs1_to_utf8 = wsf_ucs1_to_utf8_##set, .ucs2_to_utf8 = wsf_ucs2_to_utf8_##set, \
     .ucs4_to_utf8 = wsf_ucs4_to_utf8_##set
 
 static const wsf_kernels scalar = {
-    .name = "scalar", MASK_FROM(scalar), CHECKS_FROM(scalar), TRANSCODERS_FROM(scalar)};
+    .name = "scalar", MASK_FROM(scalar), CHECKS_FROM(scalar),
+    DECODERS_FROM(scalar), LENGTHS_FROM(scalar), ENCODERS_FROM(scalar)};
 
 static bool any_cpu(void) { return true; }
 
 #if WSF_X86
 static const wsf_kernels sse2 = {
-    .name = "sse2", MASK_FROM(sse2), CHECKS_FROM(scalar), TRANSCODERS_FROM(scalar)};
+    .name = "sse2", MASK_FROM(sse2), CHECKS_FROM(scalar),
+    DECODERS_FROM(scalar), LENGTHS_FROM(scalar), ENCODERS_FROM(scalar)};
 static const wsf_kernels ssse3 = {
-    .name = "ssse3", MASK_FROM(sse2), CHECKS_FROM(scalar), TRANSCODERS_FROM(scalar)};
+    .name = "ssse3", MASK_FROM(sse2), CHECKS_FROM(scalar),
+    DECODERS_FROM(scalar), LENGTHS_FROM(scalar), ENCODERS_FROM(scalar)};
 static const wsf_kernels avx2 = {
-    .name = "avx2", MASK_FROM(avx2), CHECKS_FROM(scalar), TRANSCODERS_FROM(scalar)};
+    .name = "avx2", MASK_FROM(avx2), CHECKS_FROM(scalar),
+    DECODERS_FROM(scalar), LENGTHS_FROM(scalar), ENCODERS_FROM(scalar)};
 static const wsf_kernels avx512 = {
-    .name = "avx512", MASK_FROM(avx512), CHECKS_FROM(scalar), TRANSCODERS_FROM(scalar)};
+    .name = "avx512", MASK_FROM(avx512), CHECKS_FROM(avx512),
+    DECODERS_FROM(scalar), LENGTHS_FROM(avx512), ENCODERS_FROM(scalar)};
 static const wsf_kernels avx512vbmi2 = {
-    .name = "avx512vbmi2", MASK_FROM(avx512), CHECKS_FROM(scalar), TRANSCODERS_FROM(scalar)};
+    .name = "avx512vbmi2", MASK_FROM(avx512), CHECKS_FROM(avx512),
+    DECODERS_FROM(avx512vbmi2), LENGTHS_FROM(avx512), ENCODERS_FROM(avx512vbmi2)};
 
 /* Each question is about the CPU and about the system, which must save the wide registers. */
 #ifdef _MSC_VER
@@ -80,7 +89,8 @@ static bool has_avx512vbmi2(void)
 
 #if WSF_ARM
 static const wsf_kernels neon = {
-    .name = "neon", MASK_FROM(neon), CHECKS_FROM(scalar), TRANSCODERS_FROM(scalar)};
+    .name = "neon", MASK_FROM(neon), CHECKS_FROM(scalar),
+    DECODERS_FROM(scalar), LENGTHS_FROM(scalar), ENCODERS_FROM(scalar)};
 #endif
 
 static const struct {

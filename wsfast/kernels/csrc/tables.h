@@ -36,13 +36,17 @@ static inline int wsf_width_of_lead(uint8_t highest)
     bool wsf_utf8_valid_##set(const uint8_t *src, size_t n); \
     bool wsf_utf8_scan_##set(const uint8_t *src, size_t n, wsf_text *text);
 
-#define WSF_UTF8_TRANSCODERS(set) \
+#define WSF_UTF8_DECODERS(set) \
     void wsf_utf8_to_ucs1_##set(uint8_t *dst, size_t chars, const uint8_t *src, size_t n); \
     void wsf_utf8_to_ucs2_##set(uint16_t *dst, size_t chars, const uint8_t *src, size_t n); \
-    void wsf_utf8_to_ucs4_##set(uint32_t *dst, size_t chars, const uint8_t *src, size_t n); \
+    void wsf_utf8_to_ucs4_##set(uint32_t *dst, size_t chars, const uint8_t *src, size_t n);
+
+#define WSF_UTF8_LENGTHS(set) \
     size_t wsf_ucs1_utf8_length_##set(const uint8_t *src, size_t n); \
     size_t wsf_ucs2_utf8_length_##set(const uint16_t *src, size_t n); \
-    size_t wsf_ucs4_utf8_length_##set(const uint32_t *src, size_t n); \
+    size_t wsf_ucs4_utf8_length_##set(const uint32_t *src, size_t n);
+
+#define WSF_UTF8_ENCODERS(set) \
     void wsf_ucs1_to_utf8_##set(uint8_t *dst, size_t size, const uint8_t *src, size_t n); \
     void wsf_ucs2_to_utf8_##set(uint8_t *dst, size_t size, const uint16_t *src, size_t n); \
     void wsf_ucs4_to_utf8_##set(uint8_t *dst, size_t size, const uint32_t *src, size_t n);
@@ -53,6 +57,12 @@ WSF_MASK_KERNELS(avx2)
 WSF_MASK_KERNELS(avx512)
 WSF_MASK_KERNELS(neon)
 WSF_UTF8_CHECKS(scalar)
-WSF_UTF8_TRANSCODERS(scalar)
+WSF_UTF8_CHECKS(avx512)
+WSF_UTF8_DECODERS(scalar)
+WSF_UTF8_DECODERS(avx512vbmi2)
+WSF_UTF8_LENGTHS(scalar)
+WSF_UTF8_LENGTHS(avx512)
+WSF_UTF8_ENCODERS(scalar)
+WSF_UTF8_ENCODERS(avx512vbmi2)
 
 #endif

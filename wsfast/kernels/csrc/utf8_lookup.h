@@ -1,0 +1,124 @@
+/* utf8_lookup.h: validation and counting, written once for every instruction set: John Keiser and
+ * Daniel Lemire, "Validating UTF-8 in less than one instruction per byte", 2020.
+ *
+ * No include guard: a file includes this once, after it has defined for its instruction set
+ *   SET, SET_TARGET   the suffix of the functions, and their target attribute
+ *   vec, WIDTH        a register of bytes, and how many
+ *   v_load, v_load_part (the bytes behind the end are zero), v_table (16 bytes, fit for v_lookup),
+ *   v_zero, v_fill, v_or, v_and, v_xor, v_max, v_minus (saturating), v_high_nibble, v_low_nibble,
+ *   v_lookup (table, nibbles), V_BEFORE (v, previous, k: the bytes k places before those of v),
+ *   v_is_ascii, v_is_zero, v_highest, v_count_starts (bytes that begin a character)
+ */
+
+/* What can be wrong with two bytes in a row, one bit each. The first byte's high nibble, its low
+ * nibble and the second byte's high nibble each name the errors they leave possible; what all
+ * three name has happened. */
+enum {
+    TOO_SHORT = 1 << 0,    /* a lead, then no continuation */
+    TOO_LONG = 1 << 1,     /* ASCII, then a continuation */
+    OVERLONG_3 = 1 << 2,   /* E0 80..9F */
+    TOO_LARGE = 1 << 3,    /* F4 90..BF, F5..FF 90..BF */
+    SURROGATE = 1 << 4,    /* ED A0..BF */
+    OVERLONG_2 = 1 << 5,   /* C0..C1 80..BF */
+    TOO_LARGE_80 = 1 << 6, /* F5..FF 80..8F, and of the same shape: */
+    OVERLONG_4 = 1 << 6,   /* F0 80..8F */
+    TWO_CONTINUATIONS = 1 << 7, /* an error unless a lead stands two or three bytes back */
+    /* What the low nibble of the first byte has no say in. */
+    ANY_LOW = TOO_SHORT | TOO_LONG | TWO_CONTINUATIONS,
+    ABOVE_F4 = ANY_LOW | TOO_LARGE | TOO_LARGE_80,
+    ANY_CONTINUATION = TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS,
+};
+
+static const uint8_t first_byte_high[16] = {
+    TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
+    TWO_CONTINUATIONS, TWO_CONTINUATIONS, TWO_CONTINUATIONS, TWO_CONTINUATIONS,
+    TOO_SHORT | OVERLONG_2,
+    TOO_SHORT,
+    TOO_SHORT | OVERLONG_3 | SURROGATE,
+    TOO_SHORT | TOO_LARGE | TOO_LARGE_80 | OVERLONG_4,
+};
+static const uint8_t first_byte_low[16] = {
+    ANY_LOW | OVERLONG_2 | OVERLONG_3 | OVERLONG_4,
+    ANY_LOW | OVERLONG_2,
+    ANY_LOW, ANY_LOW,
+    ANY_LOW | TOO_LARGE,
+    ABOVE_F4, ABOVE_F4, ABOVE_F4, ABOVE_F4, ABOVE_F4, ABOVE_F4, ABOVE_F4, ABOVE_F4,
+    ABOVE_F4 | SURROGATE,
+    ABOVE_F4, ABOVE_F4,
+};
+static const uint8_t second_byte_high[16] = {
+    TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
+    ANY_CONTINUATION | OVERLONG_3 | TOO_LARGE_80 | OVERLONG_4,
+    ANY_CONTINUATION | OVERLONG_3 | TOO_LARGE,
+    ANY_CONTINUATION | SURROGATE | TOO_LARGE,
+    ANY_CONTINUATION | SURROGATE | TOO_LARGE,
+    TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
+};
+
+/* Non-zero where a byte of v cannot follow those before it. */
+static inline SET_TARGET vec misfits(vec v, vec previous)
+{
+    vec first = V_BEFORE(v, previous, 1);
+    vec pairs = v_and(v_and(v_lookup(v_table(first_byte_high), v_high_nibble(first)),
+                            v_lookup(v_table(first_byte_low), v_low_nibble(first))),
+                      v_lookup(v_table(second_byte_high), v_high_nibble(v)));
+    /* Bit 7 where a lead of three or four bytes stands two back, or one of four three back: just
+     * there, and only there, TWO_CONTINUATIONS has to be. */
+    vec third = v_minus(V_BEFORE(v, previous, 2), v_fill(0xE0 - 0x80));
+    vec fourth = v_minus(V_BEFORE(v, previous, 3), v_fill(0xF0 - 0x80));
+
+    return v_xor(v_and(v_or(third, fourth), v_fill(0x80)), pairs);
+}
+
+/* With text == NULL, which the callers below write out, the counting falls away. */
+static inline SET_TARGET bool check(const uint8_t *src, size_t n, wsf_text *text)
+{
+    vec error = v_zero(), previous = v_zero(), highest = v_zero(), v;
+    bool was_ascii = true;
+    size_t i, starts = 0;
+
+    for (i = 0; n - i >= WIDTH; i += WIDTH) {
+        v = v_load(src + i);
+        /* ASCII behind something else is looked at in full: that something may be unfinished. */
+        bool ascii = v_is_ascii(v);
+        if (!(ascii && was_ascii)) {
+            error = v_or(error, misfits(v, previous));
+            if (text) {
+                starts += v_count_starts(v);
+                highest = v_max(highest, v);
+            }
+        } else
+            starts += WIDTH;
+        was_ascii = ascii;
+        previous = v;
+    }
+    if (i < n || !was_ascii) {
+        /* The zeros behind the end are ASCII: they show what is unfinished. */
+        v = v_load_part(src + i, n - i);
+        error = v_or(error, misfits(v, previous));
+        if (text) {
+            starts += v_count_starts(v) - (WIDTH - (n - i));
+            highest = v_max(highest, v);
+        }
+    }
+    if (!v_is_zero(error))
+        return false;
+    if (text) {
+        text->chars = starts;
+        text->width = wsf_width_of_lead(v_highest(highest));
+    }
+    return true;
+}
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
+SET_TARGET bool JOIN(wsf_utf8_valid_, SET)(const uint8_t *src, size_t n)
+{
+    return check(src, n, NULL);
+}
+
+SET_TARGET bool JOIN(wsf_utf8_scan_, SET)(const uint8_t *src, size_t n, wsf_text *text)
+{
+    return check(src, n, text);
+}
