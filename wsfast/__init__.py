@@ -1,0 +1,61 @@
+"""WebSocket for Python at the speed of C: masking, UTF-8, frames and messages of RFC 6455.
+
+``wsfast.backend`` says what runs: ``"compiled"`` or ``"python"``. ``wsfast.kernel`` names the kernels
+in use, such as ``"avx2"``; it is ``"python"`` where nothing is compiled.
+"""
+
+from ._backend import backend, kernel
+from ._version import __version__
+from .exceptions import InvalidUtf8, MessageTooBig, ProtocolError, WebSocketError
+from .frames import (
+    Close,
+    CompressedMessage,
+    Frame,
+    FrameParser,
+    MessageDecoder,
+    MessageEncoder,
+    Ping,
+    Pong,
+    encode_message,
+    masking_key,
+    serialize_frame,
+)
+from .kernels import (
+    Utf8Validator,
+    apply_mask,
+    apply_mask_inplace,
+    decode_utf8,
+    encode_utf8,
+    is_valid_utf8,
+)
+from .rfc6455 import CloseCode, Opcode, Role
+
+__all__ = [
+    "Close",
+    "CloseCode",
+    "CompressedMessage",
+    "Frame",
+    "FrameParser",
+    "InvalidUtf8",
+    "MessageDecoder",
+    "MessageEncoder",
+    "MessageTooBig",
+    "Opcode",
+    "Ping",
+    "Pong",
+    "ProtocolError",
+    "Role",
+    "Utf8Validator",
+    "WebSocketError",
+    "__version__",
+    "apply_mask",
+    "apply_mask_inplace",
+    "backend",
+    "decode_utf8",
+    "encode_message",
+    "encode_utf8",
+    "is_valid_utf8",
+    "kernel",
+    "masking_key",
+    "serialize_frame",
+]

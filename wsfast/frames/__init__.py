@@ -1,0 +1,27 @@
+"""Frames and messages: the wire to objects, and back. No idea what a connection is."""
+
+from typing import TYPE_CHECKING
+
+from .._backend import USE_EXTENSIONS
+from .received import Close, CompressedMessage, Ping, Pong
+
+if TYPE_CHECKING or not USE_EXTENSIONS:
+    from .codec_py import Frame, FrameParser, masking_key, serialize_frame
+    from .messages_py import MessageDecoder, MessageEncoder, encode_message
+else:
+    from .codec_c import Frame, FrameParser, masking_key, serialize_frame
+    from .messages_c import MessageDecoder, MessageEncoder, encode_message
+
+__all__ = [
+    "Close",
+    "CompressedMessage",
+    "Frame",
+    "FrameParser",
+    "MessageDecoder",
+    "MessageEncoder",
+    "Ping",
+    "Pong",
+    "encode_message",
+    "masking_key",
+    "serialize_frame",
+]

@@ -1,0 +1,363 @@
+"""Frames in Python: the specification of ``codec_c``.
+
+Wire to frames and frames to wire, each by itself. Knows headers, masks and the rules of RFC 6455
+section 5; no idea what a connection is, and leaves messages to ``messages_py``.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ..exceptions import ProtocolError
+from ..kernels.buffers import Buffer, bytes_of
+from ..kernels.mask_py import apply_mask
+from ..kernels.utf8_py import encode_utf8
+from ..rfc6455 import (
+    CONTROL_BIT,
+    FIN,
+    KEY_SIZE,
+    LENGTH_16,
+    LENGTH_64,
+    LENGTH_BITS,
+    MASK,
+    MAX_CONTROL_PAYLOAD,
+    MAX_HEADER_SIZE,
+    OPCODE_BITS,
+    RSV_BITS,
+    Opcode,
+    Role,
+)
+from . import violations
+from .keys import KEYS_A_BLOCK, fresh_block, in_forked_child
+from .received import Close
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+__all__ = ["Frame", "FrameParser", "masking_key", "serialize_frame"]
+
+_CONTINUATION = Opcode.CONTINUATION.value
+_CLOSE = Opcode.CLOSE.value
+_KNOWN_OPCODES = frozenset(Opcode)
+
+
+class Frame:
+    """A frame (RFC 6455 section 5.2).
+
+    Attributes:
+        opcode: what it carries.
+        payload: unmasked.
+        fin: whether it is the last of its message.
+        rsv: the reserved bits where they stand in the header: 0x40 is RSV1, 0x20 RSV2, 0x10 RSV3.
+    """
+
+    __slots__ = ("fin", "opcode", "payload", "rsv")
+
+    opcode: Opcode
+    payload: bytes
+    fin: bool
+    rsv: int
+
+    def __init__(self, opcode: int, payload: bytes = b"", fin: bool = True, rsv: int = 0) -> None:
+        self.opcode = Opcode(opcode)
+        self.payload = payload
+        self.fin = fin
+        self.rsv = rsv
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Frame):
+            return NotImplemented
+        return self._fields() == other._fields()
+
+    def __hash__(self) -> int:
+        return hash(self._fields())
+
+    def __repr__(self) -> str:
+        opcode, payload, fin, rsv = self._fields()
+        return f"Frame({opcode!s}, {payload!r}, fin={fin}, rsv={rsv:#x})"
+
+    def _fields(self) -> tuple[Opcode, bytes, bool, int]:
+        return self.opcode, self.payload, self.fin, self.rsv
+
+
+class FrameParser:
+    """Parse the frames of one direction of a connection, in pieces of any size.
+
+    Keeps every rule of RFC 6455 section 5 that shows in the frames themselves: reserved bits and
+    opcodes, lengths in the fewest bytes, masks, control frames, close payloads, and the order of
+    fragments. Text is not validated: a frame may end inside a character.
+
+    Args:
+        role: which end of the connection we are. A server wants masked frames, a client unmasked.
+        max_frame_size: most bytes in a payload; None for no limit.
+        allowed_rsv: the reserved bits that negotiated extensions use: 0x40 allows RSV1.
+
+    >>> parser = FrameParser(Role.CLIENT)
+    >>> parser.feed(bytes.fromhex("81 05 48 65 6c 6c"))
+    []
+    >>> parser.feed(bytes.fromhex("6f"))
+    [Frame(1, b'Hello', fin=True, rsv=0x0)]
+    """
+
+    __slots__ = (
+        "_allowed_rsv",
+        "_failure",
+        "_first",
+        "_head",
+        "_in_message",
+        "_key",
+        "_masked",
+        "_max_frame_size",
+        "_payload",
+        "_remaining",
+    )
+
+    def __init__(
+        self, role: Role, *, max_frame_size: int | None = 1 << 20, allowed_rsv: int = 0
+    ) -> None:
+        self._masked = expects_mask(role)
+        self._max_frame_size = limit_of(max_frame_size, "max_frame_size")
+        self._allowed_rsv = check_rsv(allowed_rsv, "allowed_rsv")
+        self._in_message = False
+        self._failure: ProtocolError | None = None
+        self._head = b""  # what has come of a header that is not complete
+        # The frame whose payload is coming:
+        self._first = 0
+        self._key = b""
+        self._remaining = -1  # bytes of payload to come; -1 between frames
+        self._payload = bytearray()
+
+    def feed(self, data: Buffer) -> list[Frame]:
+        """Take the next bytes from the wire.
+
+        Args:
+            data: bytes-like and contiguous, of any length. It is not kept.
+
+        Returns:
+            The frames that are complete with it, in order.
+
+        Raises:
+            ProtocolError: the peer broke a rule. ``completed`` holds the frames before that. The
+                parser stays failed: whatever else it is fed, it raises the same error.
+            TypeError: ``data`` is not bytes-like.
+            ValueError: ``data`` is not contiguous.
+        """
+        data = bytes_of(data, "data")
+        if self._failure is not None:
+            raise_again(self._failure)
+        frames: list[Frame] = []
+        try:
+            self._parse(data, frames)
+        except ProtocolError as exc:
+            exc.completed = frames
+            self._failure = exc
+            raise
+        return frames
+
+    def _parse(self, data: bytes, frames: list[Frame]) -> None:
+        position, end = 0, len(data)
+        while position < end:
+            if self._remaining < 0:
+                head = self._head + data[position : position + MAX_HEADER_SIZE - len(self._head)]
+                header = read_header(head, self._masked, self._allowed_rsv, self._in_message)
+                if header is None:
+                    self._head = head
+                    return
+                size, self._first, self._remaining, self._key = header
+                if self._remaining > self._max_frame_size:
+                    raise violations.frame_too_big(self._remaining, self._max_frame_size)
+                position += size - len(self._head)
+                self._head = b""
+            piece = data[position : position + self._remaining]
+            position += len(piece)
+            self._remaining -= len(piece)
+            if piece:
+                self._payload += apply_mask(piece, self._key) if self._masked else piece
+                self._key = turned(self._key, len(piece))
+            if self._remaining == 0:
+                frames.append(self._complete())
+
+    def _complete(self) -> Frame:
+        first, payload = self._first, bytes(self._payload)
+        self._payload = bytearray()
+        self._remaining = -1
+        opcode = first & OPCODE_BITS
+        if opcode == _CLOSE:
+            Close.from_payload(payload)
+        elif not opcode & CONTROL_BIT:
+            self._in_message = not first & FIN
+        return Frame(opcode, payload, bool(first & FIN), first & RSV_BITS)
+
+
+def read_header(
+    head: bytes, masked: bool, allowed_rsv: int, in_message: bool
+) -> tuple[int, int, int, bytes] | None:
+    """Read the header at the start of ``head`` (RFC 6455 section 5.2).
+
+    Returns:
+        Its size, its first byte, the length of the payload and the masking key; None if there are
+        more bytes to come. Whatever is wrong is found with the first byte that shows it.
+    """
+    if not head:
+        return None
+    first = head[0]
+    opcode = first & OPCODE_BITS
+    control = opcode & CONTROL_BIT
+    if first & RSV_BITS and (first & RSV_BITS & ~allowed_rsv or control or opcode == _CONTINUATION):
+        # An extension may set a bit on the first frame of a message; RFC 7692 section 6.1 for RSV1.
+        raise violations.reserved_bits(first)
+    if opcode not in _KNOWN_OPCODES:
+        raise violations.reserved_opcode(first)
+    if control:
+        if not first & FIN:
+            raise violations.fragmented_control_frame(first)
+    elif opcode == _CONTINUATION:
+        if not in_message:
+            raise violations.unexpected_continuation(first)
+    elif in_message:
+        raise violations.expected_continuation(first)
+    if len(head) == 1:
+        return None
+    second = head[1]
+    if masked:
+        if not second & MASK:
+            raise violations.unmasked_frame()
+    elif second & MASK:
+        raise violations.masked_frame()
+    length = second & LENGTH_BITS
+    if control:
+        if length > MAX_CONTROL_PAYLOAD:
+            raise violations.control_frame_too_long(first)
+        if opcode == _CLOSE and length == 1:
+            raise violations.close_payload_too_short()
+    size = 2
+    if length == LENGTH_16:
+        size = 4
+        if len(head) < size:
+            return None
+        length = int.from_bytes(head[2:4], "big")
+        if length < LENGTH_16:
+            raise violations.length_not_minimal(length)
+    elif length == LENGTH_64:
+        size = 10
+        if len(head) < size:
+            return None
+        length = int.from_bytes(head[2:10], "big")
+        if length < 1 << 16:
+            raise violations.length_not_minimal(length)
+        if length >= 1 << 63:
+            raise violations.length_top_bit(length)
+    if not masked:
+        return size, first, length, b""
+    key = head[size : size + KEY_SIZE]
+    return (size + KEY_SIZE, first, length, key) if len(key) == KEY_SIZE else None
+
+
+def serialize_frame(
+    opcode: int,
+    payload: str | Buffer = b"",
+    *,
+    fin: bool = True,
+    rsv: int = 0,
+    key: Buffer | None = None,
+) -> bytes:
+    """Write one frame (RFC 6455 section 5.2).
+
+    Args:
+        opcode: what it carries.
+        payload: bytes-like, or text, which is encoded as UTF-8.
+        fin: whether it is the last of its message.
+        rsv: reserved bits where they stand in the header: 0x40 sets RSV1.
+        key: the masking key, 4 bytes, for a client (see ``masking_key``); None for a server.
+
+    Returns:
+        Header and payload, as they go onto the wire.
+
+    Raises:
+        ValueError: a reserved opcode, other bits in ``rsv``, a control frame that is fragmented or
+            longer than 125 bytes, or a key that is not of 4 bytes.
+        TypeError: ``payload`` or ``key`` is not bytes-like.
+        UnicodeEncodeError: text with a surrogate in it.
+
+    >>> serialize_frame(Opcode.TEXT, "Hello").hex(" ")
+    '81 05 48 65 6c 6c 6f'
+    """
+    payload = encode_utf8(payload) if isinstance(payload, str) else bytes_of(payload, "payload")
+    if opcode not in _KNOWN_OPCODES:
+        raise ValueError(f"opcode {opcode:#x} is reserved")
+    check_rsv(rsv, "rsv")
+    if opcode & CONTROL_BIT:
+        if not fin:
+            raise ValueError("a control frame must not be fragmented")
+        if len(payload) > MAX_CONTROL_PAYLOAD:
+            raise ValueError(
+                f"payload of a control frame has {len(payload)} bytes, "
+                f"and at most {MAX_CONTROL_PAYLOAD} are allowed"
+            )
+    first = (FIN if fin else 0) | rsv | opcode
+    if key is None:
+        return header(first, len(payload), 0) + payload
+    masked = apply_mask(payload, key)
+    return header(first, len(payload), MASK) + bytes_of(key, "key") + masked
+
+
+def header(first: int, length: int, mask_bit: int) -> bytes:
+    """Write a header up to the masking key, the length in the fewest bytes."""
+    if length < LENGTH_16:
+        return bytes((first, mask_bit | length))
+    if length < 1 << 16:
+        return bytes((first, mask_bit | LENGTH_16)) + length.to_bytes(2, "big")
+    return bytes((first, mask_bit | LENGTH_64)) + length.to_bytes(8, "big")
+
+
+def masking_key() -> bytes:
+    """Take a masking key: 4 bytes of the operating system's entropy, used once (section 5.3)."""
+    while True:
+        try:
+            return _unused_keys.pop()
+        except IndexError:
+            block = fresh_block()
+            _unused_keys.extend(
+                block[i * KEY_SIZE : (i + 1) * KEY_SIZE] for i in range(KEYS_A_BLOCK)
+            )
+
+
+_unused_keys: list[bytes] = []
+in_forked_child(_unused_keys.clear)
+
+
+def turned(key: bytes, count: int) -> bytes:
+    """Turn the masking key for what follows ``count`` bytes of payload."""
+    turn = count % KEY_SIZE
+    return key[turn:] + key[:turn]
+
+
+def expects_mask(role: Role) -> bool:
+    """Tell if the frames that this role receives are masked (section 5.1)."""
+    if not isinstance(role, Role):
+        raise TypeError(f"role must be Role.CLIENT or Role.SERVER, not {role!r}")
+    return role is Role.SERVER
+
+
+def limit_of(value: int | None, name: str) -> int:
+    """Check a limit; None stands for the largest object that Python can hold."""
+    if value is None:
+        return sys.maxsize
+    if not isinstance(value, int):
+        raise TypeError(f"{name} must be an int or None, not {type(value).__name__}")
+    if value < 0:
+        raise ValueError(f"{name} must not be negative: {value}")
+    return min(value, sys.maxsize)
+
+
+def check_rsv(rsv: int, name: str) -> int:
+    """Check that only reserved bits are set."""
+    if rsv & ~RSV_BITS:
+        raise ValueError(f"{name} must have no bits but 0x40, 0x20 and 0x10: {rsv:#x}")
+    return rsv
+
+
+def raise_again(failure: ProtocolError) -> NoReturn:
+    """Raise the error that a parser failed with, for those who feed it on."""
+    raise type(failure)(*failure.args)

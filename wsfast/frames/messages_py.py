@@ -1,0 +1,309 @@
+"""Messages in Python: the specification of ``messages_c``.
+
+Wire to messages and messages to wire. Knows frames and every rule of RFC 6455 section 5, fragments
+and UTF-8 included; no idea what a connection is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from ..exceptions import ProtocolError
+from ..kernels.buffers import Buffer, bytes_of
+from ..kernels.mask_py import apply_mask
+from ..kernels.utf8_py import Utf8Validator, encode_utf8, first_error
+from ..rfc6455 import (
+    CONTROL_BIT,
+    FIN,
+    MASK,
+    MAX_HEADER_SIZE,
+    OPCODE_BITS,
+    RSV1,
+    Opcode,
+    Role,
+)
+from . import violations
+from .codec_py import (
+    expects_mask,
+    header,
+    limit_of,
+    masking_key,
+    raise_again,
+    read_header,
+    turned,
+)
+from .received import Close, CompressedMessage, Ping, Pong
+
+__all__ = ["MessageDecoder", "MessageEncoder", "encode_message"]
+
+Received: TypeAlias = str | bytes | Ping | Pong | Close | CompressedMessage
+
+_TEXT = Opcode.TEXT.value
+_BINARY = Opcode.BINARY.value
+_CLOSE = Opcode.CLOSE.value
+_PING = Opcode.PING.value
+
+
+class MessageDecoder:
+    """Decode the messages of one direction of a connection, from pieces of any size.
+
+    One call a read. Headers, masks, fragments, UTF-8 and every rule of RFC 6455 section 5 are dealt
+    with inside. The cost of a message is linear in its length, however the wire is cut, and memory
+    follows the bytes that have arrived, never a length that a header declares.
+
+    Args:
+        role: which end of the connection we are. A server wants masked frames, a client unmasked.
+        max_size: most bytes in a message, on the wire; None for no limit.
+        max_frame_size: most bytes in the payload of a data frame; None for no limit.
+        max_fragments: most frames in a message; None for no limit.
+        compression: whether permessage-deflate was negotiated, so that RSV1 may mark messages as
+            compressed (RFC 7692 section 6.2). They come as ``CompressedMessage``.
+
+    >>> decoder = MessageDecoder(Role.CLIENT)
+    >>> decoder.feed(bytes.fromhex("81 05 48 65 6c 6c 6f  89 00  82 01"))
+    ['Hello', Ping(payload=b'')]
+    >>> decoder.feed(bytes.fromhex("ff"))
+    [b'\\xff']
+    """
+
+    __slots__ = (
+        "_allowed_rsv",
+        "_closed",
+        "_control",
+        "_failure",
+        "_first",
+        "_fragments",
+        "_head",
+        "_key",
+        "_masked",
+        "_max_fragments",
+        "_max_frame_size",
+        "_max_size",
+        "_message",
+        "_opening",
+        "_remaining",
+        "_utf8",
+    )
+
+    def __init__(
+        self,
+        role: Role,
+        *,
+        max_size: int | None = 1 << 20,
+        max_frame_size: int | None = None,
+        max_fragments: int | None = 1 << 17,
+        compression: bool = False,
+    ) -> None:
+        self._masked = expects_mask(role)
+        self._max_size = limit_of(max_size, "max_size")
+        self._max_frame_size = limit_of(max_frame_size, "max_frame_size")
+        self._max_fragments = limit_of(max_fragments, "max_fragments")
+        self._allowed_rsv = RSV1 if compression else 0
+        self._closed = False
+        self._failure: ProtocolError | None = None
+        self._head = b""  # what has come of a header that is not complete
+        # The frame whose payload is coming:
+        self._first = 0
+        self._key = b""
+        self._remaining = -1  # bytes of payload to come; -1 between frames
+        self._control = b""  # the payload so far of a control frame
+        # The message whose frames are coming:
+        self._opening = 0  # first byte of its first header
+        self._fragments = 0  # its frames so far; 0 between messages
+        self._message = bytearray()
+        self._utf8 = Utf8Validator()
+
+    def feed(self, data: Buffer) -> list[Received]:
+        """Take the next bytes from the wire.
+
+        Args:
+            data: bytes-like and contiguous, of any length. It is not kept.
+
+        Returns:
+            What is complete with it, in order: ``str`` for a text message, ``bytes`` for a binary
+            one, ``Ping``, ``Pong`` and ``Close`` for control frames, ``CompressedMessage``.
+            After a ``Close`` everything is discarded (section 1.4).
+
+        Raises:
+            ProtocolError: the peer broke a rule. ``completed`` holds what came before that. The
+                decoder stays failed: whatever else it is fed, it raises the same error.
+            InvalidUtf8: text is not UTF-8; raised with the first bad byte.
+            MessageTooBig: a limit is passed; raised with the header that says so.
+            TypeError: ``data`` is not bytes-like.
+            ValueError: ``data`` is not contiguous.
+        """
+        data = bytes_of(data, "data")
+        if self._failure is not None:
+            raise_again(self._failure)
+        received: list[Received] = []
+        try:
+            self._decode(data, received)
+        except ProtocolError as exc:
+            exc.completed = received
+            self._failure = exc
+            raise
+        return received
+
+    def _decode(self, data: bytes, received: list[Received]) -> None:
+        position, end = 0, len(data)
+        while position < end and not self._closed:
+            if self._remaining < 0:
+                head = self._head + data[position : position + MAX_HEADER_SIZE - len(self._head)]
+                found = read_header(head, self._masked, self._allowed_rsv, self._fragments > 0)
+                if found is None:
+                    self._head = head
+                    return
+                size, self._first, self._remaining, self._key = found
+                position += size - len(self._head)
+                self._head = b""
+                if not self._first & CONTROL_BIT:
+                    self._begin_frame()
+            piece = data[position : position + self._remaining]
+            position += len(piece)
+            self._remaining -= len(piece)
+            if self._masked and piece:
+                key = self._key
+                if self._remaining:
+                    self._key = turned(key, len(piece))
+                piece = apply_mask(piece, key)
+            if self._first & CONTROL_BIT:
+                self._control += piece
+            elif self._remaining or self._message or not self._first & FIN:
+                self._add_to_message(piece)
+                piece = b""
+            if self._remaining == 0:
+                self._remaining = -1
+                if self._first & CONTROL_BIT:
+                    received.append(self._complete_control_frame())
+                elif self._first & FIN:
+                    received.append(self._complete_message(piece))
+
+    def _begin_frame(self) -> None:
+        """Begin a data frame: count it, and hold its declared length against the limits."""
+        if self._first & OPCODE_BITS:
+            self._opening = self._first
+        self._fragments += 1
+        if self._fragments > self._max_fragments:
+            raise violations.too_many_fragments(self._max_fragments)
+        if self._remaining > self._max_frame_size:
+            raise violations.frame_too_big(self._remaining, self._max_frame_size)
+        size = len(self._message) + self._remaining
+        if size > self._max_size:
+            raise violations.message_too_big(size, self._max_size)
+
+    def _add_to_message(self, piece: bytes) -> None:
+        self._message += piece
+        if self._opening & (RSV1 | OPCODE_BITS) == _TEXT:
+            valid, _, _, index = self._utf8.validate(piece)
+            if not valid:
+                raise violations.invalid_utf8(index)
+
+    def _complete_message(self, last: bytes) -> str | bytes | CompressedMessage:
+        """End the message with its last piece, which is the whole of it more often than not."""
+        payload = last
+        if self._message:
+            payload = bytes(self._message)
+            self._message = bytearray()
+            self._utf8.reset()
+        self._fragments = 0
+        opcode = self._opening & OPCODE_BITS
+        if self._opening & RSV1:
+            return CompressedMessage(Opcode(opcode), payload)
+        if opcode == _BINARY:
+            return payload
+        try:
+            return payload.decode()
+        except UnicodeDecodeError as exc:
+            raise violations.invalid_utf8(first_error(exc), len(payload)) from None
+
+    def _complete_control_frame(self) -> Ping | Pong | Close:
+        opcode, payload = self._first & OPCODE_BITS, self._control
+        self._control = b""
+        if opcode == _PING:
+            return Ping(payload)
+        if opcode == _CLOSE:
+            close = Close.from_payload(payload)
+            self._closed = True
+            return close
+        return Pong(payload)
+
+
+class MessageEncoder:
+    """Encode messages for one direction of a connection.
+
+    Args:
+        role: which end of the connection we are. A client masks every frame with a key of its own
+            (RFC 6455 section 5.3), a server does not.
+        fragment_size: most bytes in the payload of a frame, 1 or more; a longer message is sent in
+            fragments. None sends every message in one frame.
+
+    >>> MessageEncoder(Role.SERVER, fragment_size=3).encode("Hello").hex(" ")
+    '01 03 48 65 6c 80 02 6c 6f'
+    """
+
+    __slots__ = ("_fragment_size", "_masks")
+
+    def __init__(self, role: Role, *, fragment_size: int | None = None) -> None:
+        self._masks = not expects_mask(role)
+        self._fragment_size = limit_of(fragment_size, "fragment_size")
+        if self._fragment_size == 0:
+            raise ValueError("fragment_size must be 1 or more")
+
+    def encode(self, message: str | Buffer) -> bytes:
+        """Encode one message.
+
+        Args:
+            message: text, or anything bytes-like and contiguous for a binary message.
+
+        Returns:
+            Its frames, as they go onto the wire.
+
+        Raises:
+            UnicodeEncodeError: text with a surrogate in it.
+            TypeError: neither text nor bytes-like.
+            ValueError: bytes that are not contiguous.
+        """
+        return b"".join(self._frames(message))
+
+    def encode_all(self, messages: Iterable[str | Buffer]) -> bytes:
+        """Encode many messages into one piece, to be written at once.
+
+        Raises:
+            UnicodeEncodeError: text with a surrogate in it; nothing is encoded then.
+            TypeError: a message that is neither text nor bytes-like.
+            ValueError: bytes that are not contiguous.
+        """
+        return b"".join([piece for message in messages for piece in self._frames(message)])
+
+    def _frames(self, message: str | Buffer) -> list[bytes]:
+        if isinstance(message, str):
+            opcode, payload = _TEXT, encode_utf8(message)
+        else:
+            opcode, payload = _BINARY, bytes_of(message, "message")
+        pieces: list[bytes] = []
+        position, end = 0, len(payload)
+        while True:
+            fragment = payload[position : position + self._fragment_size]
+            first = opcode if position == 0 else 0
+            position += len(fragment)
+            if position == end:
+                first |= FIN
+            if self._masks:
+                key = masking_key()
+                pieces += header(first, len(fragment), MASK), key, apply_mask(fragment, key)
+            else:
+                pieces += header(first, len(fragment), 0), fragment
+            if position == end:
+                return pieces
+
+
+def encode_message(
+    message: str | Buffer, role: Role, *, fragment_size: int | None = None
+) -> bytes:
+    """Encode one message, as ``MessageEncoder(role, fragment_size=...).encode(message)`` does.
+
+    >>> encode_message("Hello", Role.SERVER).hex(" ")
+    '81 05 48 65 6c 6c 6f'
+    """
+    return MessageEncoder(role, fragment_size=fragment_size).encode(message)

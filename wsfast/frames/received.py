@@ -1,0 +1,90 @@
+"""What a decoder hands out besides ``str`` and ``bytes``: small, immutable objects.
+
+Written once for both twins, like everything about frames that is rare.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..kernels.utf8_py import first_error
+from ..rfc6455 import CloseCode, Opcode, may_be_sent
+from . import violations
+
+__all__ = ["Close", "CompressedMessage", "Ping", "Pong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A ping (RFC 6455 section 5.5.2): answer with a pong of the same payload."""
+
+    payload: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """A pong (RFC 6455 section 5.5.3), asked for or not."""
+
+    payload: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A close frame (RFC 6455 section 5.5.1).
+
+    Attributes:
+        code: the close code; 1005 where the frame carries none (section 7.1.5).
+        reason: up to 123 bytes of UTF-8.
+    """
+
+    code: int = CloseCode.NO_STATUS_RECEIVED.value
+    reason: str = ""
+
+    @classmethod
+    def from_payload(cls, payload: bytes) -> Close:
+        """Read the payload of a close frame.
+
+        Raises:
+            ProtocolError: one byte alone, or a code that must not be sent (section 7.4).
+            InvalidUtf8: the reason is not UTF-8.
+        """
+        if not payload:
+            return cls()
+        if len(payload) == 1:
+            raise violations.close_payload_too_short()
+        code = int.from_bytes(payload[:2], "big")
+        if not may_be_sent(code):
+            raise violations.close_code(code)
+        try:
+            return cls(code, payload[2:].decode())
+        except UnicodeDecodeError as exc:
+            raise violations.close_reason(first_error(exc)) from None
+
+    def to_payload(self) -> bytes:
+        """Write the payload of a close frame.
+
+        Raises:
+            ValueError: a code that must not be sent, a reason without a code, or one that takes
+                more than 123 bytes.
+        """
+        if self.code == CloseCode.NO_STATUS_RECEIVED and not self.reason:
+            return b""
+        if not may_be_sent(self.code):
+            raise ValueError(f"code {self.code} must not be sent in a close frame")
+        reason = self.reason.encode()
+        if len(reason) > 123:
+            raise ValueError(f"reason takes {len(reason)} bytes, and a close frame has room for 123")
+        return self.code.to_bytes(2, "big") + reason
+
+
+@dataclass(frozen=True, slots=True)
+class CompressedMessage:
+    """A whole message whose first frame had RSV1 set: compressed (RFC 7692 section 6.2).
+
+    Attributes:
+        opcode: TEXT or BINARY, what the message is once it is decompressed.
+        payload: still compressed; text inside has not been validated.
+    """
+
+    opcode: Opcode
+    payload: bytes

@@ -1,0 +1,224 @@
+"""UTF-8 in C: the twin of ``utf8_py``.
+
+Bytes to text and back; no idea what a frame is. UTF-8 is RFC 3629's: no overlong form, no
+surrogate, nothing above U+10FFFF.
+"""
+
+from cpython.buffer cimport PyBuffer_Release
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcpy
+
+from .._simd cimport (
+    WSF_ASCII,
+    WSF_NOT_ENCODABLE,
+    WSF_UCS1,
+    WSF_UCS2,
+    kernels,
+    utf8_first_error,
+    utf8_unfinished,
+    wsf_text,
+)
+from .mask_c cimport acquire
+
+cdef extern from "Python.h":
+    object PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
+    void* PyUnicode_DATA(object text)
+    int PyUnicode_KIND(object text)
+    bint PyUnicode_IS_ASCII(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
+    int __Pyx_PyUnicode_READY(object text) except -1
+
+from .buffers import Buffer
+
+__all__ = ["Utf8Validator", "decode_utf8", "encode_utf8", "is_valid_utf8"]
+
+
+def is_valid_utf8(data: Buffer) -> bool:
+    """Tell if the bytes are UTF-8 as a whole (RFC 3629).
+
+    Args:
+        data: bytes-like and contiguous, of any length.
+
+    Raises:
+        TypeError: ``data`` is not bytes-like.
+        ValueError: ``data`` is not contiguous.
+    """
+    cdef Py_buffer view
+    acquire(data, &view, "data")
+    try:
+        return kernels.utf8_valid(<uint8_t*>view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+
+
+def decode_utf8(data: Buffer) -> str:
+    """Decode UTF-8 to text, as ``bytes.decode`` does, only faster.
+
+    Args:
+        data: bytes-like and contiguous, of any length.
+
+    Raises:
+        UnicodeDecodeError: ``data`` is not UTF-8; the same error that ``bytes.decode`` raises.
+        TypeError: ``data`` is not bytes-like.
+        ValueError: ``data`` is not contiguous.
+    """
+    cdef Py_buffer view
+    acquire(data, &view, "data")
+    try:
+        text = decode(<uint8_t*>view.buf, view.len)
+        if text is None:
+            return str(data, "utf-8")  # for the very error of Python
+        return text
+    finally:
+        PyBuffer_Release(&view)
+
+
+def encode_utf8(text: str) -> bytes:
+    """Encode text to UTF-8, as ``str.encode`` does, only faster.
+
+    Raises:
+        UnicodeEncodeError: ``text`` holds a surrogate; the same error that ``str.encode`` raises.
+        TypeError: ``text`` is not a str.
+    """
+    cdef Py_ssize_t size
+    cdef bytes encoded
+    if not isinstance(text, str):
+        raise TypeError(f"text must be a str, not {type(text).__name__}")
+    size = utf8_size(text)
+    encoded = PyBytes_FromStringAndSize(NULL, size)
+    write_utf8(<uint8_t*>PyBytes_AS_STRING(encoded), size, text)
+    return encoded
+
+
+cdef class Utf8Validator:
+    """Validate UTF-8 that arrives in pieces, cut anywhere (RFC 6455 section 8.1).
+
+    It fails at the first byte that no valid text could have there, without waiting for the end of
+    the character. The interface is the one that wsaccel, autobahn and ws4py share.
+
+    >>> validator = Utf8Validator()
+    >>> validator.validate(bytes.fromhex("61 e2 82"))
+    (True, False, 3, 3)
+    >>> validator.validate(bytes.fromhex("ac ff"))
+    (False, False, 1, 4)
+    """
+
+    # The bytes of the unfinished character at the end.
+    cdef uint8_t pending[4]
+    cdef size_t pending_size
+    cdef size_t total
+    cdef bint failed
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Start again, with the first byte of a new text."""
+        self.pending_size = 0
+        self.total = 0
+        self.failed = False
+
+    def validate(self, data: Buffer) -> tuple[bool, bool, int, int]:
+        """Take the next piece of the text.
+
+        Args:
+            data: bytes-like and contiguous, of any length.
+
+        Returns:
+            Whether the text can still be valid; whether it ends on a whole character; the index
+            behind the last good byte in this piece; and the same in the whole text. After a
+            failure these are the indexes of the first bad byte, and every further piece
+            fails at its index 0.
+
+        Raises:
+            TypeError: ``data`` is not bytes-like.
+            ValueError: ``data`` is not contiguous.
+        """
+        cdef Py_buffer view
+        cdef size_t good = 0
+        acquire(data, &view, "data")
+        try:
+            if not self.failed:
+                good = self.take(<uint8_t*>view.buf, view.len)
+                self.failed = good < <size_t>view.len
+                self.total += good
+        finally:
+            PyBuffer_Release(&view)
+        return not self.failed, not (self.failed or self.pending_size), good, self.total
+
+    cdef size_t take(self, const uint8_t* src, size_t n) noexcept:
+        """Take the next n bytes; answer how many of them can belong to valid UTF-8."""
+        cdef size_t taken = 0, unfinished
+        while self.pending_size and taken < n:
+            self.pending[self.pending_size] = src[taken]
+            if utf8_first_error(self.pending, self.pending_size + 1) == self.pending_size:
+                return taken
+            self.pending_size += 1
+            taken += 1
+            if utf8_unfinished(self.pending, self.pending_size) == 0:
+                self.pending_size = 0
+        unfinished = utf8_unfinished(src + taken, n - taken)
+        if kernels.utf8_valid(src + taken, n - taken - unfinished):
+            if utf8_first_error(src + n - unfinished, unfinished) == unfinished:
+                if unfinished:
+                    memcpy(self.pending, src + n - unfinished, unfinished)
+                    self.pending_size = unfinished
+                return n
+        return taken + utf8_first_error(src + taken, n - taken)
+
+
+cdef object decode(const uint8_t* src, size_t n):
+    cdef wsf_text text
+    if not kernels.utf8_scan(src, n, &text):
+        return None
+    return decode_scanned(src, n, text.chars, text.width)
+
+
+cdef object decode_scanned(const uint8_t* src, size_t n, size_t chars, int width):
+    # PyUnicode_New must get the narrowest class that holds the text: strings of another width
+    # than that are not canonical, and would not equal their like.
+    if width == WSF_ASCII:
+        text = PyUnicode_New(chars, 0x7F)
+        if chars:
+            memcpy(PyUnicode_DATA(text), src, n)
+    elif width == WSF_UCS1:
+        text = PyUnicode_New(chars, 0xFF)
+        kernels.utf8_to_ucs1(<uint8_t*>PyUnicode_DATA(text), chars, src, n)
+    elif width == WSF_UCS2:
+        text = PyUnicode_New(chars, 0xFFFF)
+        kernels.utf8_to_ucs2(<uint16_t*>PyUnicode_DATA(text), chars, src, n)
+    else:
+        text = PyUnicode_New(chars, 0x10FFFF)
+        kernels.utf8_to_ucs4(<uint32_t*>PyUnicode_DATA(text), chars, src, n)
+    return text
+
+
+cdef Py_ssize_t utf8_size(object text) except -1:
+    cdef size_t size
+    cdef Py_ssize_t length
+    __Pyx_PyUnicode_READY(text)
+    length = PyUnicode_GET_LENGTH(text)
+    if PyUnicode_IS_ASCII(text):
+        return length
+    if PyUnicode_KIND(text) == 1:
+        size = kernels.ucs1_utf8_length(<uint8_t*>PyUnicode_DATA(text), length)
+    elif PyUnicode_KIND(text) == 2:
+        size = kernels.ucs2_utf8_length(<uint16_t*>PyUnicode_DATA(text), length)
+    else:
+        size = kernels.ucs4_utf8_length(<uint32_t*>PyUnicode_DATA(text), length)
+    if size == WSF_NOT_ENCODABLE:
+        str.encode(text)  # raises the very error of Python
+    return size
+
+
+cdef void write_utf8(uint8_t* dst, size_t size, object text) noexcept:
+    cdef Py_ssize_t length = PyUnicode_GET_LENGTH(text)
+    if PyUnicode_IS_ASCII(text):
+        memcpy(dst, PyUnicode_DATA(text), size)
+    elif PyUnicode_KIND(text) == 1:
+        kernels.ucs1_to_utf8(dst, size, <uint8_t*>PyUnicode_DATA(text), length)
+    elif PyUnicode_KIND(text) == 2:
+        kernels.ucs2_to_utf8(dst, size, <uint16_t*>PyUnicode_DATA(text), length)
+    else:
+        kernels.ucs4_to_utf8(dst, size, <uint32_t*>PyUnicode_DATA(text), length)
