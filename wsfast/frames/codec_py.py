@@ -6,9 +6,6 @@ section 5; no idea what a connection is, and leaves messages to ``messages_py``.
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
-
 from ..exceptions import ProtocolError
 from ..kernels.buffers import Buffer, bytes_of
 from ..kernels.mask_py import apply_mask
@@ -29,11 +26,9 @@ from ..rfc6455 import (
     Role,
 )
 from . import violations
+from .arguments import check_frame, check_rsv, expects_mask, limit_of
 from .keys import KEYS_A_BLOCK, fresh_block, in_forked_child
 from .received import Close
-
-if TYPE_CHECKING:
-    from typing import NoReturn
 
 __all__ = ["Frame", "FrameParser", "masking_key", "serialize_frame"]
 
@@ -68,17 +63,17 @@ class Frame:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Frame):
             return NotImplemented
-        return self._fields() == other._fields()
-
-    def __hash__(self) -> int:
-        return hash(self._fields())
+        return (
+            self.opcode == other.opcode
+            and self.payload == other.payload
+            and self.fin == other.fin
+            and self.rsv == other.rsv
+        )
 
     def __repr__(self) -> str:
-        opcode, payload, fin, rsv = self._fields()
-        return f"Frame({opcode!s}, {payload!r}, fin={fin}, rsv={rsv:#x})"
-
-    def _fields(self) -> tuple[Opcode, bytes, bool, int]:
-        return self.opcode, self.payload, self.fin, self.rsv
+        return (
+            f"Frame(Opcode.{self.opcode.name}, {self.payload!r}, fin={self.fin}, rsv={self.rsv:#x})"
+        )
 
 
 class FrameParser:
@@ -97,7 +92,7 @@ class FrameParser:
     >>> parser.feed(bytes.fromhex("81 05 48 65 6c 6c"))
     []
     >>> parser.feed(bytes.fromhex("6f"))
-    [Frame(1, b'Hello', fin=True, rsv=0x0)]
+    [Frame(Opcode.TEXT, b'Hello', fin=True, rsv=0x0)]
     """
 
     __slots__ = (
@@ -120,7 +115,7 @@ class FrameParser:
         self._max_frame_size = limit_of(max_frame_size, "max_frame_size")
         self._allowed_rsv = check_rsv(allowed_rsv, "allowed_rsv")
         self._in_message = False
-        self._failure: ProtocolError | None = None
+        self._failure: Exception | None = None
         self._head = b""  # what has come of a header that is not complete
         # The frame whose payload is coming:
         self._first = 0
@@ -145,13 +140,14 @@ class FrameParser:
         """
         data = bytes_of(data, "data")
         if self._failure is not None:
-            raise_again(self._failure)
+            raise type(self._failure)(*self._failure.args)
         frames: list[Frame] = []
         try:
             self._parse(data, frames)
-        except ProtocolError as exc:
-            exc.completed = frames
+        except (ProtocolError, MemoryError) as exc:
             self._failure = exc
+            if isinstance(exc, ProtocolError):
+                exc.completed = frames
             raise
         return frames
 
@@ -277,24 +273,14 @@ def serialize_frame(
     Raises:
         ValueError: a reserved opcode, other bits in ``rsv``, a control frame that is fragmented or
             longer than 125 bytes, or a key that is not of 4 bytes.
-        TypeError: ``payload`` or ``key`` is not bytes-like.
+        TypeError: ``payload`` or ``key`` is not bytes-like, ``opcode`` or ``rsv`` not an int.
         UnicodeEncodeError: text with a surrogate in it.
 
     >>> serialize_frame(Opcode.TEXT, "Hello").hex(" ")
     '81 05 48 65 6c 6c 6f'
     """
     payload = encode_utf8(payload) if isinstance(payload, str) else bytes_of(payload, "payload")
-    if opcode not in _KNOWN_OPCODES:
-        raise ValueError(f"opcode {opcode:#x} is reserved")
-    check_rsv(rsv, "rsv")
-    if opcode & CONTROL_BIT:
-        if not fin:
-            raise ValueError("a control frame must not be fragmented")
-        if len(payload) > MAX_CONTROL_PAYLOAD:
-            raise ValueError(
-                f"payload of a control frame has {len(payload)} bytes, "
-                f"and at most {MAX_CONTROL_PAYLOAD} are allowed"
-            )
+    check_frame(opcode, len(payload), fin, rsv)
     first = (FIN if fin else 0) | rsv | opcode
     if key is None:
         return header(first, len(payload), 0) + payload
@@ -331,33 +317,3 @@ def turned(key: bytes, count: int) -> bytes:
     """Turn the masking key for what follows ``count`` bytes of payload."""
     turn = count % KEY_SIZE
     return key[turn:] + key[:turn]
-
-
-def expects_mask(role: Role) -> bool:
-    """Tell if the frames that this role receives are masked (section 5.1)."""
-    if not isinstance(role, Role):
-        raise TypeError(f"role must be Role.CLIENT or Role.SERVER, not {role!r}")
-    return role is Role.SERVER
-
-
-def limit_of(value: int | None, name: str) -> int:
-    """Check a limit; None stands for the largest object that Python can hold."""
-    if value is None:
-        return sys.maxsize
-    if not isinstance(value, int):
-        raise TypeError(f"{name} must be an int or None, not {type(value).__name__}")
-    if value < 0:
-        raise ValueError(f"{name} must not be negative: {value}")
-    return min(value, sys.maxsize)
-
-
-def check_rsv(rsv: int, name: str) -> int:
-    """Check that only reserved bits are set."""
-    if rsv & ~RSV_BITS:
-        raise ValueError(f"{name} must have no bits but 0x40, 0x20 and 0x10: {rsv:#x}")
-    return rsv
-
-
-def raise_again(failure: ProtocolError) -> NoReturn:
-    """Raise the error that a parser failed with, for those who feed it on."""
-    raise type(failure)(*failure.args)

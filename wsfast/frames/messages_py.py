@@ -24,15 +24,8 @@ from ..rfc6455 import (
     Role,
 )
 from . import violations
-from .codec_py import (
-    expects_mask,
-    header,
-    limit_of,
-    masking_key,
-    raise_again,
-    read_header,
-    turned,
-)
+from .arguments import expects_mask, fragment_size_of, limit_of
+from .codec_py import header, masking_key, read_header, turned
 from .received import Close, CompressedMessage, Ping, Pong
 
 __all__ = ["MessageDecoder", "MessageEncoder", "encode_message"]
@@ -101,7 +94,7 @@ class MessageDecoder:
         self._max_fragments = limit_of(max_fragments, "max_fragments")
         self._allowed_rsv = RSV1 if compression else 0
         self._closed = False
-        self._failure: ProtocolError | None = None
+        self._failure: Exception | None = None
         self._head = b""  # what has come of a header that is not complete
         # The frame whose payload is coming:
         self._first = 0
@@ -135,13 +128,14 @@ class MessageDecoder:
         """
         data = bytes_of(data, "data")
         if self._failure is not None:
-            raise_again(self._failure)
+            raise type(self._failure)(*self._failure.args)
         received: list[Received] = []
         try:
             self._decode(data, received)
-        except ProtocolError as exc:
-            exc.completed = received
+        except (ProtocolError, MemoryError) as exc:
             self._failure = exc
+            if isinstance(exc, ProtocolError):
+                exc.completed = received
             raise
         return received
 
@@ -246,9 +240,7 @@ class MessageEncoder:
 
     def __init__(self, role: Role, *, fragment_size: int | None = None) -> None:
         self._masks = not expects_mask(role)
-        self._fragment_size = limit_of(fragment_size, "fragment_size")
-        if self._fragment_size == 0:
-            raise ValueError("fragment_size must be 1 or more")
+        self._fragment_size = fragment_size_of(fragment_size)
 
     def encode(self, message: str | Buffer) -> bytes:
         """Encode one message.

@@ -72,7 +72,6 @@ def apply_mask_inplace(buffer: Buffer, key: Buffer, offset: int = 0) -> None:
 
 
 cdef int acquire(object data, Py_buffer* view, str name) except -1:
-    """Hold the bytes of ``data`` until PyBuffer_Release; a failure leaves nothing to release."""
     if not PyObject_CheckBuffer(data):
         raise not_bytes_like(data, name)
     try:
@@ -83,7 +82,6 @@ cdef int acquire(object data, Py_buffer* view, str name) except -1:
 
 
 cdef uint32_t key_at(object key, object offset) except? 0:
-    """Turn the key so that its first byte meets the first byte of the data."""
     cdef uint32_t word
     cdef Py_ssize_t size
     cdef Py_buffer view

@@ -1,0 +1,198 @@
+# What messages_c takes from codec_c: headers in and out, the growth of a payload, masking keys.
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
+
+# RFC 6455 section 5.2, as in rfc6455.py.
+cdef enum:
+    FIN = 0x80
+    RSV1 = 0x40
+    RSV_BITS = 0x70
+    CONTROL_BIT = 0x08
+    OPCODE_BITS = 0x0F
+    MASK = 0x80
+    LENGTH_BITS = 0x7F
+    LENGTH_16 = 126
+    LENGTH_64 = 127
+    MAX_CONTROL_PAYLOAD = 125
+    MAX_HEADER_SIZE = 14
+    KEY_SIZE = 4
+
+    CONTINUATION = 0x0
+    TEXT = 0x1
+    BINARY = 0x2
+    CLOSE = 0x8
+    PING = 0x9
+    PONG = 0xA
+
+# What is wrong with a header: the functions of violations.py, by number.
+cdef enum Violation:
+    NONE
+    RESERVED_BITS
+    RESERVED_OPCODE
+    FRAGMENTED_CONTROL_FRAME
+    UNEXPECTED_CONTINUATION
+    EXPECTED_CONTINUATION
+    UNMASKED_FRAME
+    MASKED_FRAME
+    CONTROL_FRAME_TOO_LONG
+    CLOSE_PAYLOAD_TOO_SHORT
+    LENGTH_NOT_MINIMAL
+    LENGTH_TOP_BIT
+
+# How far one direction of a connection has been read.
+cdef struct Wire:
+    bint masked  # what a header must say
+    int allowed_rsv
+    uint8_t head[MAX_HEADER_SIZE]  # what has come of a header that is not complete
+    size_t head_size
+    # The frame whose payload is coming:
+    uint8_t first
+    uint32_t key  # turned for the next byte; 0, which changes nothing, where frames are unmasked
+    uint64_t length  # as the header declares it
+    int64_t remaining  # bytes of payload to come; -1 between frames
+    Violation violation
+
+cdef int open_wire(Wire* wire, object role, int allowed_rsv) except -1
+
+cdef Py_ssize_t limit(object value, str name) except -1
+
+# The error for wire.violation.
+cdef object violation_of(Wire* wire)
+
+cdef uint32_t next_key() except? 0
+
+# The members of Opcode by value; None for those that are reserved.
+cdef tuple OPCODES
+
+
+cdef inline Violation check_first_byte(uint8_t first, int allowed_rsv, bint in_message) noexcept:
+    cdef uint8_t opcode = first & OPCODE_BITS
+    # An extension may set a bit on the first frame of a message; RFC 7692 section 6.1 for RSV1.
+    if first & RSV_BITS and (
+        first & RSV_BITS & ~allowed_rsv or opcode & CONTROL_BIT or opcode == CONTINUATION
+    ):
+        return RESERVED_BITS
+    if opcode & ~CONTROL_BIT > 2:
+        return RESERVED_OPCODE
+    if opcode & CONTROL_BIT:
+        return NONE if first & FIN else FRAGMENTED_CONTROL_FRAME
+    if opcode == CONTINUATION:
+        return NONE if in_message else UNEXPECTED_CONTINUATION
+    return EXPECTED_CONTINUATION if in_message else NONE
+
+
+cdef inline size_t parse_header(
+    Wire* wire, const uint8_t* head, size_t n, bint in_message
+) noexcept:
+    """Read the header at the start of head into wire; answer its size, 0 if bytes are lacking or
+    wire.violation is set. Whatever is wrong is found with the first byte that shows it."""
+    cdef uint8_t second
+    cdef size_t size = 2, i
+    cdef uint64_t length
+    if n == 0:
+        return 0
+    wire.first = head[0]
+    wire.violation = check_first_byte(wire.first, wire.allowed_rsv, in_message)
+    if wire.violation != NONE or n == 1:
+        return 0
+    second = head[1]
+    if wire.masked != (second >> 7):
+        wire.violation = UNMASKED_FRAME if wire.masked else MASKED_FRAME
+        return 0
+    length = second & LENGTH_BITS
+    if wire.first & CONTROL_BIT:
+        if length > MAX_CONTROL_PAYLOAD:
+            wire.violation = CONTROL_FRAME_TOO_LONG
+            return 0
+        if length == 1 and wire.first & OPCODE_BITS == CLOSE:
+            wire.violation = CLOSE_PAYLOAD_TOO_SHORT
+            return 0
+    if length >= LENGTH_16:
+        size = 4 if length == LENGTH_16 else 10
+        if n < size:
+            return 0
+        length = 0
+        for i in range(2, size):
+            length = length << 8 | head[i]
+        wire.length = length
+        if length < (LENGTH_16 if size == 4 else 1 << 16):
+            wire.violation = LENGTH_NOT_MINIMAL
+            return 0
+        if length >> 63:
+            wire.violation = LENGTH_TOP_BIT
+            return 0
+    if wire.masked:
+        if n < size + KEY_SIZE:
+            return 0
+        memcpy(&wire.key, head + size, KEY_SIZE)
+        size += KEY_SIZE
+    wire.length = length
+    wire.remaining = <int64_t>length
+    return size
+
+
+cdef inline const uint8_t* read_header(
+    Wire* wire, const uint8_t* p, const uint8_t* end, bint in_message
+) noexcept:
+    """Take a header, or what there is of it, from [p, end), and answer where it ends. It is complete
+    when wire.remaining is not negative, unless wire.violation is set."""
+    cdef size_t size, before = wire.head_size, more
+    if before == 0:
+        size = parse_header(wire, p, end - p, in_message)
+        if size:
+            return p + size
+    more = min(<size_t>(end - p), <size_t>MAX_HEADER_SIZE - before)
+    memcpy(wire.head + before, p, more)
+    size = parse_header(wire, wire.head, before + more, in_message)
+    if size:
+        wire.head_size = 0
+        return p + (size - before)
+    wire.head_size = before + more
+    return end
+
+
+cdef inline size_t header_size(size_t length, bint masked) noexcept:
+    return (2 if length < LENGTH_16 else 4 if length < 1 << 16 else 10) + (KEY_SIZE if masked else 0)
+
+
+cdef inline uint8_t* write_header(
+    uint8_t* dst, uint8_t first, size_t length, bint masked, uint32_t key
+) noexcept:
+    """Write a header, the length in the fewest bytes, and answer where the payload begins."""
+    cdef uint8_t mask_bit = MASK if masked else 0
+    cdef int i
+    dst[0] = first
+    if length < LENGTH_16:
+        dst[1] = mask_bit | <uint8_t>length
+        dst += 2
+    elif length < 1 << 16:
+        dst[1] = mask_bit | LENGTH_16
+        dst[2] = <uint8_t>(length >> 8)
+        dst[3] = <uint8_t>length
+        dst += 4
+    else:
+        dst[1] = mask_bit | LENGTH_64
+        for i in range(8):
+            dst[2 + i] = <uint8_t>(<uint64_t>length >> (56 - 8 * i))
+        dst += 10
+    if masked:
+        memcpy(dst, &key, KEY_SIZE)
+        dst += KEY_SIZE
+    return dst
+
+
+cdef inline Py_ssize_t room_to_gather(uint64_t needed, uint64_t to_come, bint last) noexcept:
+    """Choose the room of a buffer that needs `needed` bytes now and is declared to need `to_come`
+    more in this frame, which is the last of its message or not.
+
+    Memory follows what has arrived, not what is declared: at most four times as much. And until
+    the end is known it grows by half of itself or more, so that all the copying stays linear.
+    """
+    cdef uint64_t more = min(to_come, 3 * needed)
+    if not last:
+        more = max(more, needed // 2)
+    return <Py_ssize_t>min(needed + more, <uint64_t>PY_SSIZE_T_MAX)

@@ -1,0 +1,333 @@
+"""Frames in C: the twin of ``codec_py``.
+
+Wire to frames and frames to wire, each by itself. Knows headers, masks and the rules of RFC 6455
+section 5; no idea what a connection is, and leaves messages to ``messages_c``.
+"""
+
+from cpython.buffer cimport PyBuffer_Release
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.object cimport PyObject
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from .._simd cimport kernels, wsf_key_at
+from ..kernels.mask_c cimport acquire, key_at
+from ..kernels.utf8_c cimport utf8_size, write_utf8
+
+from ..exceptions import ProtocolError
+from ..kernels.buffers import Buffer
+from ..rfc6455 import Opcode, Role
+from . import violations
+from .arguments import check_frame, check_rsv, expects_mask, limit_of
+from .keys import KEYS_A_BLOCK, fresh_block, in_forked_child
+from .received import Close
+
+cdef extern from "Python.h":
+    void Py_XDECREF(PyObject* o)
+    PyObject* new_bytes "PyBytes_FromStringAndSize"(char* data, Py_ssize_t size) except NULL
+    int _PyBytes_Resize(PyObject** bytes, Py_ssize_t size) except -1
+
+__all__ = ["Frame", "FrameParser", "masking_key", "serialize_frame"]
+
+OPCODES = tuple(Opcode(value) if value in set(Opcode) else None for value in range(16))
+
+
+cdef class Frame:
+    """A frame (RFC 6455 section 5.2).
+
+    Attributes:
+        opcode: what it carries.
+        payload: unmasked.
+        fin: whether it is the last of its message.
+        rsv: the reserved bits where they stand in the header: 0x40 is RSV1, 0x20 RSV2, 0x10 RSV3.
+    """
+
+    cdef public object opcode
+    cdef public bytes payload
+    cdef public bint fin
+    cdef public int rsv
+
+    def __init__(self, opcode: int, payload: bytes = b"", fin: bool = True, rsv: int = 0) -> None:
+        self.opcode = Opcode(opcode)
+        self.payload = payload
+        self.fin = fin
+        self.rsv = rsv
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Frame):
+            return NotImplemented
+        return (
+            self.opcode == other.opcode
+            and self.payload == other.payload
+            and self.fin == other.fin
+            and self.rsv == other.rsv
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Frame(Opcode.{self.opcode.name}, {self.payload!r}, fin={self.fin}, rsv={self.rsv:#x})"
+        )
+
+
+cdef class FrameParser:
+    """Parse the frames of one direction of a connection, in pieces of any size.
+
+    Keeps every rule of RFC 6455 section 5 that shows in the frames themselves: reserved bits and
+    opcodes, lengths in the fewest bytes, masks, control frames, close payloads, and the order of
+    fragments. Text is not validated: a frame may end inside a character.
+
+    Args:
+        role: which end of the connection we are. A server wants masked frames, a client unmasked.
+        max_frame_size: most bytes in a payload; None for no limit.
+        allowed_rsv: the reserved bits that negotiated extensions use: 0x40 allows RSV1.
+
+    >>> parser = FrameParser(Role.CLIENT)
+    >>> parser.feed(bytes.fromhex("81 05 48 65 6c 6c"))
+    []
+    >>> parser.feed(bytes.fromhex("6f"))
+    [Frame(Opcode.TEXT, b'Hello', fin=True, rsv=0x0)]
+    """
+
+    cdef Wire wire
+    cdef uint64_t max_frame_size
+    cdef bint in_message
+    cdef object failure
+    # The payload so far of the frame in wire: a bytes object that nobody else has seen, and how
+    # much of it is filled.
+    cdef PyObject* payload
+    cdef Py_ssize_t room
+    cdef Py_ssize_t have
+
+    def __init__(
+        self, role: Role, *, max_frame_size: int | None = 1 << 20, allowed_rsv: int = 0
+    ) -> None:
+        open_wire(&self.wire, role, check_rsv(allowed_rsv, "allowed_rsv"))
+        self.max_frame_size = limit(max_frame_size, "max_frame_size")
+        self.in_message = False
+        self.failure = None
+        self.drop_payload()
+
+    def __dealloc__(self):
+        self.drop_payload()
+
+    cdef void drop_payload(self) noexcept:
+        Py_XDECREF(self.payload)
+        self.payload = NULL
+        self.room = self.have = 0
+
+    def feed(self, data: Buffer) -> list[Frame]:
+        """Take the next bytes from the wire.
+
+        Args:
+            data: bytes-like and contiguous, of any length. It is not kept.
+
+        Returns:
+            The frames that are complete with it, in order.
+
+        Raises:
+            ProtocolError: the peer broke a rule. ``completed`` holds the frames before that. The
+                parser stays failed: whatever else it is fed, it raises the same error.
+            TypeError: ``data`` is not bytes-like.
+            ValueError: ``data`` is not contiguous.
+        """
+        cdef Py_buffer view
+        cdef list frames = []
+        acquire(data, &view, "data")
+        try:
+            if self.failure is not None:
+                raise type(self.failure)(*self.failure.args)
+            self.parse(<const uint8_t*>view.buf, view.len, frames)
+        except (ProtocolError, MemoryError) as exc:
+            if self.failure is None:
+                self.failure = exc
+                if isinstance(exc, ProtocolError):
+                    exc.completed = frames
+            raise
+        finally:
+            PyBuffer_Release(&view)
+        return frames
+
+    cdef int parse(self, const uint8_t* p, Py_ssize_t n, list frames) except -1:
+        cdef const uint8_t* end = p + n
+        cdef Wire* wire = &self.wire
+        cdef Py_ssize_t size
+        while p < end:
+            if wire.remaining < 0:
+                p = read_header(wire, p, end, self.in_message)
+                if wire.violation != NONE:
+                    raise violation_of(wire)
+                if wire.remaining < 0:
+                    return 0
+                if wire.length > self.max_frame_size:
+                    raise violations.frame_too_big(wire.length, self.max_frame_size)
+            size = min(<uint64_t>(end - p), <uint64_t>wire.remaining)
+            if size:
+                self.gather(p, size)
+                p += size
+            if wire.remaining == 0:
+                frames.append(self.complete())
+        return 0
+
+    cdef int gather(self, const uint8_t* piece, Py_ssize_t size) except -1:
+        """Unmask the next piece of the payload into its place."""
+        cdef Wire* wire = &self.wire
+        cdef Py_ssize_t needed = self.have + size, room
+        if needed > self.room:
+            room = room_to_gather(needed, wire.remaining - size, True)
+            if self.payload is NULL:
+                self.payload = new_bytes(NULL, room)
+            else:
+                _PyBytes_Resize(&self.payload, room)
+            self.room = room
+        kernels.mask(
+            <uint8_t*>PyBytes_AS_STRING(<object>self.payload) + self.have, piece, size, wire.key
+        )
+        self.have = needed
+        wire.remaining -= size
+        wire.key = wsf_key_at(wire.key, size)
+        return 0
+
+    cdef Frame complete(self):
+        cdef Frame frame = Frame.__new__(Frame)
+        cdef uint8_t first = self.wire.first
+        # The room is exact: room_to_gather knows where the payload ends.
+        frame.payload = b"" if self.payload is NULL else <bytes>self.payload
+        self.drop_payload()
+        self.wire.remaining = -1
+        if first & OPCODE_BITS == CLOSE:
+            Close.from_payload(frame.payload)
+        elif not first & CONTROL_BIT:
+            self.in_message = not first & FIN
+        frame.opcode = OPCODES[first & OPCODE_BITS]
+        frame.fin = first & FIN != 0
+        frame.rsv = first & RSV_BITS
+        return frame
+
+
+def serialize_frame(
+    opcode: int,
+    payload: str | Buffer = b"",
+    *,
+    fin: bool = True,
+    rsv: int = 0,
+    key: Buffer | None = None,
+) -> bytes:
+    """Write one frame (RFC 6455 section 5.2).
+
+    Args:
+        opcode: what it carries.
+        payload: bytes-like, or text, which is encoded as UTF-8.
+        fin: whether it is the last of its message.
+        rsv: reserved bits where they stand in the header: 0x40 sets RSV1.
+        key: the masking key, 4 bytes, for a client (see ``masking_key``); None for a server.
+
+    Returns:
+        Header and payload, as they go onto the wire.
+
+    Raises:
+        ValueError: a reserved opcode, other bits in ``rsv``, a control frame that is fragmented or
+            longer than 125 bytes, or a key that is not of 4 bytes.
+        TypeError: ``payload`` or ``key`` is not bytes-like, ``opcode`` or ``rsv`` not an int.
+        UnicodeEncodeError: text with a surrogate in it.
+
+    >>> serialize_frame(Opcode.TEXT, "Hello").hex(" ")
+    '81 05 48 65 6c 6c 6f'
+    """
+    cdef Py_buffer view
+    cdef bytes frame
+    cdef uint8_t* dst
+    cdef Py_ssize_t size
+    cdef bint masked = key is not None
+    cdef uint32_t word = 0
+    cdef int first
+    cdef bint text = isinstance(payload, str)
+    if text:
+        size = utf8_size(payload)
+    else:
+        acquire(payload, &view, "payload")
+        size = view.len
+    try:
+        check_frame(opcode, size, fin, rsv)
+        first = (FIN if fin else 0) | <int>rsv | <int>opcode
+        if masked:
+            word = key_at(key, 0)
+        frame = PyBytes_FromStringAndSize(NULL, header_size(size, masked) + size)
+        dst = write_header(<uint8_t*>PyBytes_AS_STRING(frame), first, size, masked, word)
+        if text:
+            write_utf8(dst, size, payload)
+            if masked:
+                kernels.mask(dst, dst, size, word)
+        else:
+            kernels.mask(dst, <uint8_t*>view.buf, size, word)
+    finally:
+        if not text:
+            PyBuffer_Release(&view)
+    return frame
+
+
+def masking_key() -> bytes:
+    """Take a masking key: 4 bytes of the operating system's entropy, used once (section 5.3)."""
+    cdef uint32_t key = next_key()
+    return PyBytes_FromStringAndSize(<char*>&key, KEY_SIZE)
+
+
+# The keys not yet used: what is left of the last block, from its end down.
+cdef bytes key_block = b""
+cdef Py_ssize_t keys_left = 0
+
+
+cdef uint32_t next_key() except? 0:
+    global key_block, keys_left
+    cdef uint32_t key
+    if keys_left == 0:
+        key_block = fresh_block()
+        keys_left = KEYS_A_BLOCK
+    keys_left -= 1
+    memcpy(&key, PyBytes_AS_STRING(key_block) + keys_left * KEY_SIZE, KEY_SIZE)
+    return key
+
+
+def drop_block() -> None:
+    global keys_left
+    keys_left = 0
+
+
+in_forked_child(drop_block)
+
+
+cdef int open_wire(Wire* wire, object role, int allowed_rsv) except -1:
+    wire.masked = expects_mask(role)
+    wire.allowed_rsv = allowed_rsv
+    wire.head_size = 0
+    wire.key = 0
+    wire.remaining = -1
+    wire.violation = NONE
+    return 0
+
+
+cdef Py_ssize_t limit(object value, str name) except -1:
+    return limit_of(value, name)
+
+
+cdef object violation_of(Wire* wire):
+    if wire.violation == UNMASKED_FRAME:
+        return violations.unmasked_frame()
+    if wire.violation == MASKED_FRAME:
+        return violations.masked_frame()
+    if wire.violation == CLOSE_PAYLOAD_TOO_SHORT:
+        return violations.close_payload_too_short()
+    if wire.violation == LENGTH_NOT_MINIMAL:
+        return violations.length_not_minimal(wire.length)
+    if wire.violation == LENGTH_TOP_BIT:
+        return violations.length_top_bit(wire.length)
+    return FIRST_BYTE_VIOLATIONS[wire.violation](wire.first)
+
+
+cdef dict FIRST_BYTE_VIOLATIONS = {
+    RESERVED_BITS: violations.reserved_bits,
+    RESERVED_OPCODE: violations.reserved_opcode,
+    FRAGMENTED_CONTROL_FRAME: violations.fragmented_control_frame,
+    UNEXPECTED_CONTINUATION: violations.unexpected_continuation,
+    EXPECTED_CONTINUATION: violations.expected_continuation,
+    CONTROL_FRAME_TOO_LONG: violations.control_frame_too_long,
+}

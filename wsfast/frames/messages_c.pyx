@@ -1,0 +1,535 @@
+"""Messages in C: the twin of ``messages_py``.
+
+Wire to messages and messages to wire. Knows frames and every rule of RFC 6455 section 5, fragments
+and UTF-8 included; no idea what a connection is.
+
+The hot path makes one object a message. The payload is unmasked straight into the memory of the
+result; text is watched for bytes that are not ASCII meanwhile, and only where there are some is it
+validated and transcoded.
+"""
+
+from cpython.buffer cimport PyBuffer_Release
+from cpython.bytes cimport (
+    PyBytes_AS_STRING,
+    PyBytes_CheckExact,
+    PyBytes_FromStringAndSize,
+    PyBytes_GET_SIZE,
+)
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from .._simd cimport kernels, utf8_first_error, utf8_unfinished, wsf_key_at, wsf_text
+from ..kernels.mask_c cimport acquire
+from ..kernels.utf8_c cimport decode, decode_scanned, utf8_size, write_utf8
+from .codec_c cimport (
+    BINARY,
+    CLOSE,
+    CONTROL_BIT,
+    FIN,
+    MAX_CONTROL_PAYLOAD,
+    NONE,
+    OPCODE_BITS,
+    OPCODES,
+    PING,
+    RSV1,
+    TEXT,
+    Wire,
+    header_size,
+    limit,
+    next_key,
+    open_wire,
+    read_header,
+    room_to_gather,
+    violation_of,
+    write_header,
+)
+
+from collections.abc import Iterable
+
+from ..exceptions import ProtocolError
+from ..kernels.buffers import Buffer, bytes_of
+from ..rfc6455 import Role
+from . import violations
+from .arguments import expects_mask, fragment_size_of
+from .received import Close, CompressedMessage, Ping, Pong
+
+cdef extern from "Python.h":
+    void Py_XDECREF(PyObject* o)
+    object PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
+    PyObject* new_text "PyUnicode_New"(Py_ssize_t size, Py_UCS4 maxchar) except NULL
+    int PyUnicode_Resize(PyObject** text, Py_ssize_t size) except -1
+    void* PyUnicode_DATA(object text)
+    bint PyUnicode_IS_ASCII(object text)
+    PyObject* new_bytes "PyBytes_FromStringAndSize"(char* data, Py_ssize_t size) except NULL
+    int _PyBytes_Resize(PyObject** bytes, Py_ssize_t size) except -1
+
+__all__ = ["MessageDecoder", "MessageEncoder", "encode_message"]
+
+# A text message up to this size is unmasked beside its place first: to copy it once more costs
+# less than to have made a str for nothing when it turns out not to be ASCII.
+cdef enum:
+    SCRATCH_SIZE = 2048
+
+
+cdef class MessageDecoder:
+    """Decode the messages of one direction of a connection, from pieces of any size.
+
+    One call a read. Headers, masks, fragments, UTF-8 and every rule of RFC 6455 section 5 are dealt
+    with inside. The cost of a message is linear in its length, however the wire is cut, and memory
+    follows the bytes that have arrived, never a length that a header declares.
+
+    Args:
+        role: which end of the connection we are. A server wants masked frames, a client unmasked.
+        max_size: most bytes in a message, on the wire; None for no limit.
+        max_frame_size: most bytes in the payload of a data frame; None for no limit.
+        max_fragments: most frames in a message; None for no limit.
+        compression: whether permessage-deflate was negotiated, so that RSV1 may mark messages as
+            compressed (RFC 7692 section 6.2). They come as ``CompressedMessage``.
+
+    >>> decoder = MessageDecoder(Role.CLIENT)
+    >>> decoder.feed(bytes.fromhex("81 05 48 65 6c 6c 6f  89 00  82 01"))
+    ['Hello', Ping(payload=b'')]
+    >>> decoder.feed(bytes.fromhex("ff"))
+    [b'\\xff']
+    """
+
+    cdef Wire wire
+    cdef uint64_t max_size
+    cdef uint64_t max_frame_size
+    cdef uint64_t max_fragments
+    cdef object failure
+    cdef bint closed
+    # The payload so far of a control frame.
+    cdef uint8_t control[MAX_CONTROL_PAYLOAD]
+    cdef size_t control_size
+    # The message whose frames are coming. While it grows it is an object that nobody else has
+    # seen: for text a str that claims to be ASCII, so that nothing is left to do when it is; bytes
+    # for all else.
+    cdef uint8_t opening  # first byte of its first header
+    cdef uint64_t fragments  # its frames so far; 0 between messages
+    cdef PyObject* message
+    cdef Py_ssize_t room
+    cdef Py_ssize_t have
+    # Of the text so far: how much is whole and valid characters, how many, and how wide.
+    cdef Py_ssize_t valid
+    cdef wsf_text text
+
+    def __init__(
+        self,
+        role: Role,
+        *,
+        max_size: int | None = 1 << 20,
+        max_frame_size: int | None = None,
+        max_fragments: int | None = 1 << 17,
+        compression: bool = False,
+    ) -> None:
+        open_wire(&self.wire, role, RSV1 if compression else 0)
+        self.max_size = limit(max_size, "max_size")
+        self.max_frame_size = limit(max_frame_size, "max_frame_size")
+        self.max_fragments = limit(max_fragments, "max_fragments")
+        self.failure = None
+        self.closed = False
+        self.control_size = 0
+        self.drop_message()
+
+    def __dealloc__(self):
+        self.drop_message()
+
+    cdef void drop_message(self) noexcept:
+        Py_XDECREF(self.message)
+        self.message = NULL
+        self.fragments = 0
+        self.room = self.have = self.valid = 0
+        self.text.chars = self.text.width = 0
+
+    def feed(self, data: Buffer) -> list[Received]:
+        """Take the next bytes from the wire.
+
+        Args:
+            data: bytes-like and contiguous, of any length. It is not kept.
+
+        Returns:
+            What is complete with it, in order: ``str`` for a text message, ``bytes`` for a binary
+            one, ``Ping``, ``Pong`` and ``Close`` for control frames, ``CompressedMessage``.
+            After a ``Close`` everything is discarded (section 1.4).
+
+        Raises:
+            ProtocolError: the peer broke a rule. ``completed`` holds what came before that. The
+                decoder stays failed: whatever else it is fed, it raises the same error.
+            InvalidUtf8: text is not UTF-8; raised with the first bad byte.
+            MessageTooBig: a limit is passed; raised with the header that says so.
+            TypeError: ``data`` is not bytes-like.
+            ValueError: ``data`` is not contiguous.
+        """
+        cdef Py_buffer view
+        cdef list received = []
+        if PyBytes_CheckExact(data):
+            self.decode_or_fail(<uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), received)
+            return received
+        acquire(data, &view, "data")
+        try:
+            self.decode_or_fail(<uint8_t*>view.buf, view.len, received)
+        finally:
+            PyBuffer_Release(&view)
+        return received
+
+    cdef int decode_or_fail(self, const uint8_t* p, Py_ssize_t n, list received) except -1:
+        if self.failure is not None:
+            raise type(self.failure)(*self.failure.args)
+        try:
+            self.decode(p, n, received)
+        except (ProtocolError, MemoryError) as exc:
+            self.failure = exc
+            if isinstance(exc, ProtocolError):
+                exc.completed = received
+            raise
+        return 0
+
+    cdef int decode(self, const uint8_t* p, Py_ssize_t n, list received) except -1:
+        cdef const uint8_t* end = p + n
+        cdef Wire* wire = &self.wire
+        cdef Py_ssize_t size
+        while p < end and not self.closed:
+            if wire.remaining < 0:
+                p = read_header(wire, p, end, self.fragments > 0)
+                if wire.violation != NONE:
+                    raise violation_of(wire)
+                if wire.remaining < 0:
+                    return 0
+                if not wire.first & CONTROL_BIT:
+                    self.begin_frame()
+                    if (
+                        wire.length <= <uint64_t>(end - p)
+                        and wire.first & FIN
+                        and self.fragments == 1
+                    ):
+                        received.append(self.whole_message(p))
+                        p += wire.length
+                        continue
+            size = min(<uint64_t>(end - p), <uint64_t>wire.remaining)
+            if wire.first & CONTROL_BIT:
+                kernels.mask(self.control + self.control_size, p, size, wire.key)
+                self.control_size += size
+            elif size:
+                self.gather(p, size)
+            p += size
+            wire.remaining -= size
+            if wire.remaining:
+                wire.key = wsf_key_at(wire.key, size)
+            else:
+                wire.remaining = -1
+                if wire.first & CONTROL_BIT:
+                    received.append(self.complete_control_frame())
+                elif wire.first & FIN:
+                    received.append(self.complete_message())
+        return 0
+
+    cdef int begin_frame(self) except -1:
+        """Begin a data frame: count it, and hold its declared length against the limits."""
+        cdef Wire* wire = &self.wire
+        cdef uint64_t size = <uint64_t>self.have + wire.length
+        if wire.first & OPCODE_BITS:
+            self.opening = wire.first
+        self.fragments += 1
+        if self.fragments > self.max_fragments:
+            raise violations.too_many_fragments(self.max_fragments)
+        if wire.length > self.max_frame_size:
+            raise violations.frame_too_big(wire.length, self.max_frame_size)
+        if size > self.max_size:
+            raise violations.message_too_big(size, self.max_size)
+        return 0
+
+    cdef object whole_message(self, const uint8_t* src):
+        """Make a message of one frame whose payload has arrived as a whole."""
+        cdef Py_ssize_t size = self.wire.remaining
+        cdef uint32_t key = self.wire.key
+        cdef bytes payload
+        self.wire.remaining = -1
+        self.fragments = 0
+        if self.is_text():
+            return self.whole_text(src, size, key)
+        payload = PyBytes_FromStringAndSize(NULL, size)
+        kernels.mask(<uint8_t*>PyBytes_AS_STRING(payload), src, size, key)
+        if self.opening & RSV1:
+            return CompressedMessage(OPCODES[self.opening & OPCODE_BITS], payload)
+        return payload
+
+    cdef object whole_text(self, const uint8_t* src, Py_ssize_t size, uint32_t key):
+        cdef uint8_t scratch[SCRATCH_SIZE]
+        cdef uint8_t* dst = scratch
+        cdef bint fits = size <= SCRATCH_SIZE
+        if not self.wire.masked:
+            return self.text_of(src, size)
+        if not fits:
+            ascii_text = PyUnicode_New(size, 0x7F)
+            dst = <uint8_t*>PyUnicode_DATA(ascii_text)
+        if not kernels.mask_ascii(dst, src, size, key):
+            return self.text_of(dst, size)
+        if fits:
+            ascii_text = PyUnicode_New(size, 0x7F)
+            if size:
+                memcpy(PyUnicode_DATA(ascii_text), dst, size)
+        return ascii_text
+
+    cdef object text_of(self, const uint8_t* src, Py_ssize_t size):
+        text = decode(src, size)
+        if text is None:
+            raise violations.invalid_utf8(utf8_first_error(src, size), size)
+        return text
+
+    cdef bint is_text(self) noexcept:
+        return self.opening & (RSV1 | OPCODE_BITS) == TEXT
+
+    cdef int gather(self, const uint8_t* piece, Py_ssize_t size) except -1:
+        """Unmask the next piece of a message into its place."""
+        cdef Py_ssize_t needed = self.have + size, room
+        cdef bint ascii
+        if needed > self.room:
+            room = room_to_gather(
+                needed, self.wire.remaining - size, self.wire.first & FIN != 0
+            )
+            self.resize(room)
+        ascii = kernels.mask_ascii(self.gathered() + self.have, piece, size, self.wire.key)
+        self.have = needed
+        if self.is_text():
+            if ascii and self.valid + size == needed:
+                self.valid = needed
+                self.text.chars += size
+            else:
+                self.validate()
+        return 0
+
+    cdef int resize(self, Py_ssize_t room) except -1:
+        """Give the growing message room for so many bytes."""
+        if self.is_text():
+            if self.message is NULL:
+                self.message = new_text(room, 0x7F)
+            else:
+                PyUnicode_Resize(&self.message, room)
+        elif self.message is NULL:
+            self.message = new_bytes(NULL, room)
+        else:
+            _PyBytes_Resize(&self.message, room)
+        self.room = room
+        return 0
+
+    cdef uint8_t* gathered(self) noexcept:
+        if self.is_text():
+            return <uint8_t*>PyUnicode_DATA(<object>self.message)
+        return <uint8_t*>PyBytes_AS_STRING(<object>self.message)
+
+    cdef int validate(self) except -1:
+        """Validate the text behind self.valid, up to the character that is not complete yet. That
+        one fails too when no byte to come could complete it."""
+        cdef const uint8_t* src = self.gathered() + self.valid
+        cdef size_t size = self.have - self.valid
+        cdef size_t unfinished = utf8_unfinished(src, size)
+        cdef size_t whole = size - unfinished
+        cdef wsf_text text
+        if not kernels.utf8_scan(src, whole, &text) or (
+            unfinished and utf8_first_error(src + whole, unfinished) != unfinished
+        ):
+            raise violations.invalid_utf8(self.valid + utf8_first_error(src, size))
+        self.valid += whole
+        self.text.chars += text.chars
+        self.text.width = max(self.text.width, text.width)
+        return 0
+
+    cdef object complete_message(self):
+        """End a message that came in pieces."""
+        cdef bint is_text = self.is_text()
+        cdef object message
+        if self.message is NULL:
+            self.resize(0)
+        if is_text and self.valid < self.have:
+            raise violations.invalid_utf8(self.have, self.have)
+        if is_text and self.text.width:
+            message = decode_scanned(
+                self.gathered(), self.have, self.text.chars, self.text.width
+            )
+        else:
+            if self.room != self.have:
+                self.resize(self.have)
+            message = <object>self.message
+        self.drop_message()
+        if self.opening & RSV1:
+            return CompressedMessage(OPCODES[self.opening & OPCODE_BITS], message)
+        return message
+
+    cdef object complete_control_frame(self):
+        cdef uint8_t opcode = self.wire.first & OPCODE_BITS
+        cdef bytes payload = PyBytes_FromStringAndSize(<char*>self.control, self.control_size)
+        self.control_size = 0
+        if opcode == PING:
+            return Ping(payload)
+        if opcode == CLOSE:
+            close = Close.from_payload(payload)
+            self.closed = True
+            return close
+        return Pong(payload)
+
+
+cdef class MessageEncoder:
+    """Encode messages for one direction of a connection.
+
+    Args:
+        role: which end of the connection we are. A client masks every frame with a key of its own
+            (RFC 6455 section 5.3), a server does not.
+        fragment_size: most bytes in the payload of a frame, 1 or more; a longer message is sent in
+            fragments. None sends every message in one frame.
+
+    >>> MessageEncoder(Role.SERVER, fragment_size=3).encode("Hello").hex(" ")
+    '01 03 48 65 6c 80 02 6c 6f'
+    """
+
+    cdef bint masks
+    cdef Py_ssize_t fragment_size
+
+    def __init__(self, role: Role, *, fragment_size: int | None = None) -> None:
+        self.masks = not expects_mask(role)
+        self.fragment_size = fragment_size_of(fragment_size)
+
+    def encode(self, message: str | Buffer) -> bytes:
+        """Encode one message.
+
+        Args:
+            message: text, or anything bytes-like and contiguous for a binary message.
+
+        Returns:
+            Its frames, as they go onto the wire.
+
+        Raises:
+            UnicodeEncodeError: text with a surrogate in it.
+            TypeError: neither text nor bytes-like.
+            ValueError: bytes that are not contiguous.
+        """
+        return encode(message, self.masks, self.fragment_size)
+
+    def encode_all(self, messages: Iterable[str | Buffer]) -> bytes:
+        """Encode many messages into one piece, to be written at once.
+
+        Raises:
+            UnicodeEncodeError: text with a surrogate in it; nothing is encoded then.
+            TypeError: a message that is neither text nor bytes-like.
+            ValueError: bytes that are not contiguous.
+        """
+        cdef list payloads = [
+            message if isinstance(message, (str, bytes)) else bytes_of(message, "message")
+            for message in messages
+        ]
+        cdef Py_ssize_t count = len(payloads), total = 0, i
+        cdef Py_ssize_t* sizes = <Py_ssize_t*>PyMem_Malloc((count + 1) * sizeof(Py_ssize_t))
+        cdef bytes wire
+        cdef uint8_t* dst
+        if sizes is NULL:
+            raise MemoryError
+        try:
+            for i in range(count):
+                sizes[i] = payload_size(payloads[i])
+                total += wire_size(sizes[i], self.masks, self.fragment_size)
+            wire = PyBytes_FromStringAndSize(NULL, total)
+            dst = <uint8_t*>PyBytes_AS_STRING(wire)
+            for i in range(count):
+                dst = write_message(dst, payloads[i], sizes[i], self.masks, self.fragment_size)
+        finally:
+            PyMem_Free(sizes)
+        return wire
+
+
+def encode_message(
+    message: str | Buffer, role: Role, *, fragment_size: int | None = None
+) -> bytes:
+    """Encode one message, as ``MessageEncoder(role, fragment_size=...).encode(message)`` does.
+
+    >>> encode_message("Hello", Role.SERVER).hex(" ")
+    '81 05 48 65 6c 6c 6f'
+    """
+    return encode(message, not expects_mask(role), fragment_size_of(fragment_size))
+
+
+cdef bytes encode(object message, bint masks, Py_ssize_t fragment_size):
+    cdef Py_buffer view
+    cdef bytes wire
+    cdef Py_ssize_t size
+    if isinstance(message, (str, bytes)):
+        size = payload_size(message)
+        wire = PyBytes_FromStringAndSize(NULL, wire_size(size, masks, fragment_size))
+        write_message(<uint8_t*>PyBytes_AS_STRING(wire), message, size, masks, fragment_size)
+        return wire
+    acquire(message, &view, "message")
+    try:
+        wire = PyBytes_FromStringAndSize(NULL, wire_size(view.len, masks, fragment_size))
+        write_frames(
+            <uint8_t*>PyBytes_AS_STRING(wire), BINARY, <uint8_t*>view.buf, view.len, masks,
+            fragment_size,
+        )
+    finally:
+        PyBuffer_Release(&view)
+    return wire
+
+
+cdef Py_ssize_t payload_size(object message) except -1:
+    return utf8_size(message) if isinstance(message, str) else PyBytes_GET_SIZE(message)
+
+
+cdef Py_ssize_t wire_size(Py_ssize_t size, bint masks, Py_ssize_t fragment_size) noexcept:
+    """Bytes that the frames of a message take whose payload takes `size`."""
+    cdef Py_ssize_t full = (size - 1) // fragment_size if size else 0
+    return (
+        size
+        + full * header_size(fragment_size, masks)
+        + header_size(size - full * fragment_size, masks)
+    )
+
+
+cdef uint8_t* write_message(
+    uint8_t* dst, object message, Py_ssize_t size, bint masks, Py_ssize_t fragment_size
+) except NULL:
+    """Write the frames of a str or bytes message, and answer where they end."""
+    cdef uint32_t key = 0
+    cdef bytes encoded
+    if not isinstance(message, str):
+        return write_frames(
+            dst, BINARY, <uint8_t*>PyBytes_AS_STRING(message), size, masks, fragment_size
+        )
+    if PyUnicode_IS_ASCII(message):
+        return write_frames(
+            dst, TEXT, <uint8_t*>PyUnicode_DATA(message), size, masks, fragment_size
+        )
+    if size > fragment_size:
+        encoded = PyBytes_FromStringAndSize(NULL, size)
+        write_utf8(<uint8_t*>PyBytes_AS_STRING(encoded), size, message)
+        return write_frames(
+            dst, TEXT, <uint8_t*>PyBytes_AS_STRING(encoded), size, masks, fragment_size
+        )
+    if masks:
+        key = next_key()
+    dst = write_header(dst, FIN | TEXT, size, masks, key)
+    write_utf8(dst, size, message)
+    if masks:
+        kernels.mask(dst, dst, size, key)
+    return dst + size
+
+
+cdef uint8_t* write_frames(
+    uint8_t* dst, uint8_t opcode, const uint8_t* src, Py_ssize_t size, bint masks,
+    Py_ssize_t fragment_size,
+) except NULL:
+    """Write a payload in frames of at most fragment_size, and answer where they end."""
+    cdef uint8_t first = opcode
+    cdef uint32_t key = 0
+    cdef Py_ssize_t fragment
+    while True:
+        fragment = min(size, fragment_size)
+        size -= fragment
+        if masks:
+            key = next_key()
+        dst = write_header(dst, first | (0 if size else FIN), fragment, masks, key)
+        kernels.mask(dst, src, fragment, key)
+        dst += fragment
+        src += fragment
+        first = 0
+        if size == 0:
+            return dst
