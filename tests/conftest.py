@@ -1,0 +1,82 @@
+"""Which implementation a test runs on.
+
+A missing extension fails the tests that ask for it; only ``WSFAST_EXTENSION=0`` leaves them out.
+"""
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+# Any import mode of pytest finds the helpers of the tests, and the oracle shared with the fuzzers.
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "fuzz")]
+
+TWINS = {
+    "mask": "wsfast.kernels.mask",
+    "utf8": "wsfast.kernels.utf8",
+    "codec": "wsfast.frames.codec",
+    "messages": "wsfast.frames.messages",
+}
+
+PYTHON_ONLY = os.environ.get("WSFAST_EXTENSION") == "0"
+
+
+def _kernel_names():
+    if PYTHON_ONLY:
+        return []
+    try:
+        from wsfast._simd import kernel_names
+    except ImportError:
+        return ["scalar"]  # which then fails, for want of the extension
+    return kernel_names()
+
+
+def _twins(suffix):
+    modules = {name: import_module(f"{path}_{suffix}") for name, path in TWINS.items()}
+    return SimpleNamespace(name=suffix, **modules)
+
+
+BACKENDS = ["python"] if PYTHON_ONLY else ["c", "python"]
+KERNELS = _kernel_names()
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def backend(request):
+    """The modules ``mask``, ``utf8``, ``codec`` and ``messages`` of one backend."""
+    return _twins("py" if request.param == "python" else "c")
+
+
+@pytest.fixture(scope="session")
+def twins():
+    """Both backends: the compiled one, and the Python one that is its specification."""
+    if PYTHON_ONLY:
+        pytest.skip("WSFAST_EXTENSION is 0")
+    return SimpleNamespace(c=_twins("c"), python=_twins("py"))
+
+
+@pytest.fixture(scope="module", params=[*KERNELS, "python"])
+def implementation(request):
+    """Like ``backend``, with the compiled one once for each kernel that this CPU has."""
+    if request.param == "python":
+        yield _twins("py")
+        return
+    from wsfast import _simd
+
+    chosen = _simd.kernel_name()
+    _simd.use_kernel(request.param)
+    yield _twins("c")
+    _simd.use_kernel(chosen)
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def kernel(request):
+    """Each kernel that this CPU has, in use while the test runs; gives its name."""
+    from wsfast import _simd
+
+    chosen = _simd.kernel_name()
+    _simd.use_kernel(request.param)
+    yield request.param
+    _simd.use_kernel(chosen)
