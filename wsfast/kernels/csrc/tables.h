@@ -23,6 +23,23 @@
 #define WSF_TARGET(features)
 #endif
 
+/* Hides from the compiler that a register holds a constant: gcc would rather make the constant
+ * anew, each time round a loop, than keep it. */
+#if WSF_X86 && (defined(__GNUC__) || defined(__clang__))
+#define WSF_KEEP(reg) __asm__("" : "+v"(reg))
+#elif WSF_ARM && (defined(__GNUC__) || defined(__clang__))
+#define WSF_KEEP(reg) __asm__("" : "+w"(reg))
+#else
+#define WSF_KEEP(reg) (void)(reg)
+#endif
+
+/* For what is written once and must become part of each caller, with the caller's constants. */
+#if defined(_MSC_VER)
+#define WSF_INLINE static __forceinline
+#else
+#define WSF_INLINE static inline __attribute__((always_inline))
+#endif
+
 static inline int wsf_width_of_lead(uint8_t highest)
 {
     return highest < 0x80 ? WSF_ASCII : highest < 0xC4 ? WSF_UCS1 : highest < 0xF0 ? WSF_UCS2 : WSF_UCS4;

@@ -8,7 +8,7 @@
 #define SET avx512
 #define SET_TARGET WSF_TARGET("avx512f,avx512bw,avx512vl,avx512dq,bmi2,popcnt")
 #define WIDTH 64
-#define INLINE static inline SET_TARGET
+#define INLINE WSF_INLINE SET_TARGET
 
 typedef __m512i vec;
 
@@ -27,8 +27,7 @@ INLINE vec v_and(vec a, vec b) { return _mm512_and_si512(a, b); }
 INLINE vec v_xor(vec a, vec b) { return _mm512_xor_si512(a, b); }
 INLINE vec v_max(vec a, vec b) { return _mm512_max_epu8(a, b); }
 INLINE vec v_minus(vec a, vec b) { return _mm512_subs_epu8(a, b); }
-INLINE vec v_low_nibble(vec v) { return v_and(v, v_fill(0x0F)); }
-INLINE vec v_high_nibble(vec v) { return v_low_nibble(_mm512_srli_epi16(v, 4)); }
+INLINE vec v_shift_4(vec v) { return _mm512_srli_epi16(v, 4); }
 INLINE vec v_lookup(vec table, vec nibbles) { return _mm512_shuffle_epi8(table, nibbles); }
 /* alignr works in lanes of 16 bytes: each wants the lane before it. */
 #define V_BEFORE(v, previous, k) \

@@ -9,7 +9,7 @@
 #if WSF_X86
 #include <immintrin.h>
 
-#define INLINE static inline SET_TARGET
+#define INLINE WSF_INLINE SET_TARGET
 #define SET_TARGET \
     WSF_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,bmi2,popcnt")
 
@@ -71,89 +71,91 @@ SET_TARGET void wsf_utf8_to_ucs1_avx512vbmi2(uint8_t *dst, size_t chars, const u
     }
 }
 
-/* The wider forms look at a window of 64 bytes. A character belongs to the window that has its
- * last byte among the 60 in the middle: before them it has room for the three bytes that the
- * character may begin with, behind them for the byte that shows it has ended. */
-enum { BEFORE = 3, STEP = 60 };
-
-INLINE vec load_window(const uint8_t *src, size_t i, size_t n, uint64_t *ends)
-{
-    uint64_t inside = first_lanes(n - i + BEFORE);
-    if (i == 0)
-        inside &= ~first_lanes(BEFORE);
-    vec window = _mm512_maskz_loadu_epi8(inside, src + i - BEFORE);
-    uint64_t starts = _mm512_cmpgt_epi8_mask(window, fill(0xBF));
-
-    *ends = starts >> 1 & inside & first_lanes(BEFORE + STEP) & ~first_lanes(BEFORE);
-    return window;
-}
-
-INLINE vec load_ascii(const uint8_t *src, size_t i, size_t n, bool *ascii)
-{
-    vec v = _mm512_maskz_loadu_epi8(first_lanes(n - i), src + i);
-
-    *ascii = _mm512_movepi8_mask(v) == 0;
-    return v;
-}
-
-/* The bytes of the code points that end at `ends`, one code point a lane, in three registers:
- * low has bits 0..7, middle 8..15, high 16..20. `order` says which character goes to which four
- * lanes, so that the interleaving afterwards leaves them in a row. */
+/* The wider forms put together, at every byte, the character that would end there, from that byte
+ * and those before it; then keep what stands where one does end: before a byte that starts the
+ * next. A character's bits 0..7 are made in one register, 8..15 and 16..20 in two more. */
 typedef struct {
-    vec low, middle, high;
-} code_points;
+    vec v, before1, before2, before3; /* the bytes, and those so many places before them */
+    uint64_t ends;                    /* where a character ends */
+} window;
 
-INLINE code_points decode(vec window, uint64_t ends, vec order, bool beyond_bmp)
+/* The bytes k before src[i], as far as they exist. */
+INLINE vec load_before(const uint8_t *src, size_t i, size_t k, uint64_t inside)
 {
-    const vec iota = _mm512_set_epi8(
-        63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42,
-        41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20,
-        19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    const vec continuation_end = fill(0xC0);
-    vec at = _mm512_permutexvar_epi32(order, _mm512_maskz_compress_epi8(ends, iota));
-    code_points c;
+    return _mm512_maskz_loadu_epi8(inside & ~first_lanes(i < k ? k : 0), src + i - k);
+}
 
-    /* From the last byte backwards; zero where the character has fewer. */
-    vec last = _mm512_permutexvar_epi8(at, window);
-    vec second = _mm512_maskz_permutexvar_epi8(
-        _mm512_movepi8_mask(last), _mm512_sub_epi8(at, fill(1)), window);
-    vec third = _mm512_maskz_permutexvar_epi8(
-        _mm512_cmplt_epi8_mask(second, continuation_end), _mm512_sub_epi8(at, fill(2)), window);
+INLINE window load_window(const uint8_t *src, size_t i, size_t n)
+{
+    window w;
+    vec next;
 
-    c.low = _mm512_or_si512(_mm512_and_si512(last, fill(0x7F)),
-                            _mm512_and_si512(_mm512_slli_epi16(second, 6), fill(0xC0)));
-    c.middle = choose(fill(0x0F), _mm512_srli_epi16(second, 2), _mm512_slli_epi16(third, 4));
-    c.high = _mm512_setzero_si512();
-    if (beyond_bmp) {
-        uint64_t four = _mm512_cmplt_epi8_mask(third, continuation_end);
-        vec fourth = _mm512_permutexvar_epi8(_mm512_sub_epi8(at, fill(3)), window);
-        vec high = choose(fill(0x03), _mm512_srli_epi16(third, 4), _mm512_slli_epi16(fourth, 2));
-        c.high = _mm512_maskz_mov_epi8(four, _mm512_and_si512(high, fill(0x1F)));
+    if (i > 0 && n - i > 64) {
+        w.v = _mm512_loadu_si512(src + i);
+        w.before1 = _mm512_loadu_si512(src + i - 1);
+        w.before2 = _mm512_loadu_si512(src + i - 2);
+        w.before3 = _mm512_loadu_si512(src + i - 3);
+        next = _mm512_loadu_si512(src + i + 1);
+        w.ends = _mm512_cmpgt_epi8_mask(next, fill(0xBF));
+    } else {
+        uint64_t inside = first_lanes(n - i);
+        w.v = _mm512_maskz_loadu_epi8(inside, src + i);
+        w.before1 = load_before(src, i, 1, inside);
+        w.before2 = load_before(src, i, 2, inside);
+        w.before3 = load_before(src, i, 3, inside);
+        next = _mm512_maskz_loadu_epi8(first_lanes(n - i - 1), src + i + 1);
+        w.ends = _mm512_mask_cmpgt_epi8_mask(inside, next, fill(0xBF));
     }
-    return c;
+    return w;
+}
+
+/* Last byte: 0aaaaaaa or 10aaaaaa. Before it: 110bbbbb or 10bbbbbb; before that: 1110cccc or
+ * 10cccccc; first of four: 11110ddd. */
+INLINE vec low_bits(window w)
+{
+    vec of_more = choose(fill(0x3F), w.v, _mm512_slli_epi16(w.before1, 6));
+
+    return _mm512_mask_mov_epi8(w.v, _mm512_movepi8_mask(w.v), of_more);
+}
+
+INLINE vec middle_bits(window w)
+{
+    uint64_t three = _mm512_cmplt_epi8_mask(w.before1, fill(0xC0));
+    vec c = _mm512_maskz_mov_epi8(three, _mm512_slli_epi16(w.before2, 4));
+    vec of_more = choose(fill(0x0F), _mm512_srli_epi16(w.before1, 2), c);
+
+    return _mm512_maskz_mov_epi8(_mm512_movepi8_mask(w.v), of_more);
+}
+
+INLINE vec high_bits(window w)
+{
+    uint64_t four = _mm512_cmpge_epu8_mask(w.before3, fill(0xF0));
+    vec of_four = choose(fill(0x03), _mm512_srli_epi16(w.before2, 4), _mm512_slli_epi16(w.before3, 2));
+
+    return _mm512_and_si512(_mm512_maskz_mov_epi8(four, of_four), fill(0x1F));
 }
 
 SET_TARGET void wsf_utf8_to_ucs2_avx512vbmi2(uint16_t *dst, size_t chars, const uint8_t *src, size_t n)
 {
-    const vec order = _mm512_set_epi32(15, 14, 7, 6, 13, 12, 5, 4, 11, 10, 3, 2, 9, 8, 1, 0);
-    size_t i = 0, count;
-    bool ascii;
+    const vec first_half = _mm512_set_epi64(
+        0x5F1F5E1E5D1D5C1C, 0x5B1B5A1A59195818, 0x5717561655155414, 0x5313521251115010,
+        0x4F0F4E0E4D0D4C0C, 0x4B0B4A0A49094808, 0x4707460645054404, 0x4303420241014000);
+    const vec second_half = _mm512_add_epi8(first_half, fill(32));
+    size_t i, count;
 
-    for (; i < n; dst += count, chars -= count) {
-        vec v = load_ascii(src, i, n, &ascii), first, second;
-        if (ascii) {
-            count = n - i < 64 ? n - i : 64;
-            i += 64;
-            first = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(v));
-            second = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(v, 1));
+    for (i = 0; i < n; i += 64, dst += count, chars -= count) {
+        window w = load_window(src, i, n);
+        vec first, second;
+
+        count = count_ones(w.ends);
+        if (_mm512_movepi8_mask(w.v) == 0) {
+            first = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(w.v));
+            second = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(w.v, 1));
         } else {
-            uint64_t ends;
-            vec window = load_window(src, i, n, &ends);
-            code_points c = decode(window, ends, order, false);
-            count = count_ones(ends);
-            i += STEP;
-            first = _mm512_unpacklo_epi8(c.low, c.middle);
-            second = _mm512_unpackhi_epi8(c.low, c.middle);
+            vec low = _mm512_maskz_compress_epi8(w.ends, low_bits(w));
+            vec middle = _mm512_maskz_compress_epi8(w.ends, middle_bits(w));
+            first = _mm512_permutex2var_epi8(low, first_half, middle);
+            second = _mm512_permutex2var_epi8(low, second_half, middle);
         }
         put_2bytes(dst, chars, first, count);
         if (count > 32)
@@ -164,41 +166,38 @@ SET_TARGET void wsf_utf8_to_ucs2_avx512vbmi2(uint16_t *dst, size_t chars, const 
 SET_TARGET void wsf_utf8_to_ucs4_avx512vbmi2(uint32_t *dst, size_t chars, const uint8_t *src, size_t n)
 {
     const vec order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-    size_t i = 0, count;
-    bool ascii;
+    size_t i, count;
 
-    for (; i < n; dst += count, chars -= count) {
-        vec v = load_ascii(src, i, n, &ascii), quarter[4];
-        if (ascii) {
-            count = n - i < 64 ? n - i : 64;
-            i += 64;
-            quarter[0] = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(v));
-            quarter[1] = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(v, 1));
-            quarter[2] = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(v, 2));
-            quarter[3] = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(v, 3));
+    for (i = 0; i < n; i += 64, dst += count, chars -= count) {
+        window w = load_window(src, i, n);
+        vec quarter[4];
+
+        count = count_ones(w.ends);
+        if (_mm512_movepi8_mask(w.v) == 0) {
+            quarter[0] = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(w.v));
+            quarter[1] = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(w.v, 1));
+            quarter[2] = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(w.v, 2));
+            quarter[3] = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(w.v, 3));
         } else {
-            uint64_t ends;
-            vec window = load_window(src, i, n, &ends);
-            code_points c = decode(window, ends, order, true);
-            vec low = _mm512_unpacklo_epi8(c.low, c.middle);
-            vec high = _mm512_unpacklo_epi8(c.high, _mm512_setzero_si512());
-            count = count_ones(ends);
-            i += STEP;
-            quarter[0] = _mm512_unpacklo_epi16(low, high);
-            quarter[1] = _mm512_unpackhi_epi16(low, high);
-            low = _mm512_unpackhi_epi8(c.low, c.middle);
-            high = _mm512_unpackhi_epi8(c.high, _mm512_setzero_si512());
-            quarter[2] = _mm512_unpacklo_epi16(low, high);
-            quarter[3] = _mm512_unpackhi_epi16(low, high);
+            vec low = _mm512_permutexvar_epi32(order, _mm512_maskz_compress_epi8(w.ends, low_bits(w)));
+            vec middle = _mm512_permutexvar_epi32(order, _mm512_maskz_compress_epi8(w.ends, middle_bits(w)));
+            vec high = _mm512_permutexvar_epi32(order, _mm512_maskz_compress_epi8(w.ends, high_bits(w)));
+            vec low16 = _mm512_unpacklo_epi8(low, middle);
+            vec high16 = _mm512_unpacklo_epi8(high, _mm512_setzero_si512());
+            quarter[0] = _mm512_unpacklo_epi16(low16, high16);
+            quarter[1] = _mm512_unpackhi_epi16(low16, high16);
+            low16 = _mm512_unpackhi_epi8(low, middle);
+            high16 = _mm512_unpackhi_epi8(high, _mm512_setzero_si512());
+            quarter[2] = _mm512_unpacklo_epi16(low16, high16);
+            quarter[3] = _mm512_unpackhi_epi16(low16, high16);
         }
         put_4bytes(dst, chars, quarter[0], count);
         if (count > 16)
             put_4bytes(dst + 16, chars - 16, quarter[1], count - 16);
-        if (count > 32) {
+        if (count > 32)
             put_4bytes(dst + 32, chars - 32, quarter[2], count - 32);
-            if (count > 48)
-                put_4bytes(dst + 48, chars - 48, quarter[3], count - 48);
-        }
+        if (count > 48)
+            put_4bytes(dst + 48, chars - 48, quarter[3], count - 48);
     }
 }
 

@@ -5,8 +5,8 @@
  *   SET, SET_TARGET   the suffix of the functions, and their target attribute
  *   vec, WIDTH        a register of bytes, and how many
  *   v_load, v_load_part (the bytes behind the end are zero), v_table (16 bytes, fit for v_lookup),
- *   v_zero, v_fill, v_or, v_and, v_xor, v_max, v_minus (saturating), v_high_nibble, v_low_nibble,
- *   v_lookup (table, nibbles), V_BEFORE (v, previous, k: the bytes k places before those of v),
+ *   v_zero, v_fill, v_or, v_and, v_xor, v_max, v_minus (saturating), v_shift_4 (to
+ *   the right; bits 4..7 may be anything), v_lookup (table, indices below 16), V_BEFORE (v, previous, k: the bytes k places before those of v),
  *   v_is_ascii, v_is_zero, v_highest, v_count_starts (bytes that begin a character)
  */
 
@@ -55,25 +55,44 @@ static const uint8_t second_byte_high[16] = {
     TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
 };
 
-/* Non-zero where a byte of v cannot follow those before it. */
-static inline SET_TARGET vec misfits(vec v, vec previous)
-{
-    vec first = V_BEFORE(v, previous, 1);
-    vec pairs = v_and(v_and(v_lookup(v_table(first_byte_high), v_high_nibble(first)),
-                            v_lookup(v_table(first_byte_low), v_low_nibble(first))),
-                      v_lookup(v_table(second_byte_high), v_high_nibble(v)));
-    /* Bit 7 where a lead of three or four bytes stands two back, or one of four three back: just
-     * there, and only there, TWO_CONTINUATIONS has to be. */
-    vec third = v_minus(V_BEFORE(v, previous, 2), v_fill(0xE0 - 0x80));
-    vec fourth = v_minus(V_BEFORE(v, previous, 3), v_fill(0xF0 - 0x80));
+/* What every step needs, in registers. */
+typedef struct {
+    vec first_high, first_low, second_high;
+    vec nibble, below_three, below_four, top_bit;
+} rules;
 
-    return v_xor(v_and(v_or(third, fourth), v_fill(0x80)), pairs);
+WSF_INLINE SET_TARGET vec constant(uint8_t byte)
+{
+    vec v = v_fill(byte);
+
+    WSF_KEEP(v);
+    return v;
 }
 
-/* With text == NULL, which the callers below write out, the counting falls away. */
-static inline SET_TARGET bool check(const uint8_t *src, size_t n, wsf_text *text)
+/* Non-zero where a byte of v cannot follow those one, two and three places before it. */
+WSF_INLINE SET_TARGET vec misfits(const rules *r, vec v, vec before1, vec before2, vec before3)
 {
-    vec error = v_zero(), previous = v_zero(), highest = v_zero(), v;
+    vec pairs = v_and(v_and(v_lookup(r->first_high, v_and(v_shift_4(before1), r->nibble)),
+                            v_lookup(r->first_low, v_and(before1, r->nibble))),
+                      v_lookup(r->second_high, v_and(v_shift_4(v), r->nibble)));
+    /* Bit 7 where a lead of three or four bytes stands two back, or one of four three back: just
+     * there, and only there, TWO_CONTINUATIONS has to be. */
+    vec continued = v_or(v_minus(before2, r->below_three), v_minus(before3, r->below_four));
+
+    return v_xor(v_and(continued, r->top_bit), pairs);
+}
+
+WSF_INLINE SET_TARGET vec misfits_behind(const rules *r, vec previous, vec v)
+{
+    return misfits(r, v, V_BEFORE(v, previous, 1), V_BEFORE(v, previous, 2), V_BEFORE(v, previous, 3));
+}
+
+/* `count` is written out by the callers below: without it the counting falls away. */
+WSF_INLINE SET_TARGET bool check(const uint8_t *src, size_t n, bool count, wsf_text *text)
+{
+    const rules r = {v_table(first_byte_high), v_table(first_byte_low), v_table(second_byte_high),
+                     constant(0x0F), constant(0xE0 - 0x80), constant(0xF0 - 0x80), constant(0x80)};
+    vec error = v_zero(), highest = v_zero(), v;
     bool was_ascii = true;
     size_t i, starts = 0;
 
@@ -81,29 +100,32 @@ static inline SET_TARGET bool check(const uint8_t *src, size_t n, wsf_text *text
         v = v_load(src + i);
         /* ASCII behind something else is looked at in full: that something may be unfinished. */
         bool ascii = v_is_ascii(v);
-        if (!(ascii && was_ascii)) {
-            error = v_or(error, misfits(v, previous));
-            if (text) {
-                starts += v_count_starts(v);
-                highest = v_max(highest, v);
-            }
-        } else
+        if (ascii && was_ascii) {
             starts += WIDTH;
+            continue;
+        }
         was_ascii = ascii;
-        previous = v;
+        /* Loading the neighbours costs less than moving them into place. */
+        error = v_or(error, i == 0 ? misfits_behind(&r, v_zero(), v)
+                                   : misfits(&r, v, v_load(src + i - 1), v_load(src + i - 2),
+                                             v_load(src + i - 3)));
+        if (count) {
+            starts += v_count_starts(v);
+            highest = v_max(highest, v);
+        }
     }
     if (i < n || !was_ascii) {
         /* The zeros behind the end are ASCII: they show what is unfinished. */
         v = v_load_part(src + i, n - i);
-        error = v_or(error, misfits(v, previous));
-        if (text) {
+        error = v_or(error, misfits_behind(&r, i == 0 ? v_zero() : v_load(src + i - WIDTH), v));
+        if (count) {
             starts += v_count_starts(v) - (WIDTH - (n - i));
             highest = v_max(highest, v);
         }
     }
     if (!v_is_zero(error))
         return false;
-    if (text) {
+    if (count) {
         text->chars = starts;
         text->width = wsf_width_of_lead(v_highest(highest));
     }
@@ -115,10 +137,10 @@ static inline SET_TARGET bool check(const uint8_t *src, size_t n, wsf_text *text
 
 SET_TARGET bool JOIN(wsf_utf8_valid_, SET)(const uint8_t *src, size_t n)
 {
-    return check(src, n, NULL);
+    return check(src, n, false, NULL);
 }
 
 SET_TARGET bool JOIN(wsf_utf8_scan_, SET)(const uint8_t *src, size_t n, wsf_text *text)
 {
-    return check(src, n, text);
+    return check(src, n, true, text);
 }
