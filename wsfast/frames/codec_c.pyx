@@ -4,6 +4,7 @@ Wire to frames and frames to wire, each by itself. Knows headers, masks and the 
 section 5; no idea what a connection is, and leaves messages to ``messages_c``.
 """
 
+cimport cython
 from cpython.buffer cimport PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
@@ -32,6 +33,7 @@ __all__ = ["Frame", "FrameParser", "masking_key", "serialize_frame"]
 OPCODES = tuple(Opcode(value) if value in set(Opcode) else None for value in range(16))
 
 
+@cython.final
 cdef class Frame:
     """A frame (RFC 6455 section 5.2).
 
@@ -69,6 +71,7 @@ cdef class Frame:
         )
 
 
+@cython.final
 cdef class FrameParser:
     """Parse the frames of one direction of a connection, in pieces of any size.
 

@@ -8,6 +8,7 @@ result; text is watched for bytes that are not ASCII meanwhile, and only where t
 validated and transcoded.
 """
 
+cimport cython
 from cpython.buffer cimport PyBuffer_Release
 from cpython.bytes cimport (
     PyBytes_AS_STRING,
@@ -56,6 +57,7 @@ from .arguments import expects_mask, fragment_size_of
 from .received import Close, CompressedMessage, Ping, Pong
 
 cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
     void Py_XDECREF(PyObject* o)
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
     PyObject* new_text "PyUnicode_New"(Py_ssize_t size, Py_UCS4 maxchar) except NULL
@@ -65,14 +67,18 @@ cdef extern from "Python.h":
     PyObject* new_bytes "PyBytes_FromStringAndSize"(char* data, Py_ssize_t size) except NULL
     int _PyBytes_Resize(PyObject** bytes, Py_ssize_t size) except -1
 
+cdef object CLIENT = Role.CLIENT
+cdef object SERVER = Role.SERVER
+
 __all__ = ["MessageDecoder", "MessageEncoder", "encode_message"]
 
-# A text message up to this size is unmasked beside its place first: to copy it once more costs
-# less than to have made a str for nothing when it turns out not to be ASCII.
+# Where text is not ASCII, up to this size it is unmasked on the stack instead of in the memory of
+# an ASCII str that would have been made for nothing.
 cdef enum:
-    SCRATCH_SIZE = 2048
+    SCRATCH_SIZE = 4096
 
 
+@cython.final
 cdef class MessageDecoder:
     """Decode the messages of one direction of a connection, from pieces of any size.
 
@@ -101,6 +107,7 @@ cdef class MessageDecoder:
     cdef uint64_t max_fragments
     cdef object failure
     cdef bint closed
+    cdef bint expects_ascii  # as the last text was: where the next is unmasked to
     # The payload so far of a control frame.
     cdef uint8_t control[MAX_CONTROL_PAYLOAD]
     cdef size_t control_size
@@ -131,6 +138,7 @@ cdef class MessageDecoder:
         self.max_fragments = limit(max_fragments, "max_fragments")
         self.failure = None
         self.closed = False
+        self.expects_ascii = True
         self.control_size = 0
         self.drop_message()
 
@@ -258,20 +266,16 @@ cdef class MessageDecoder:
 
     cdef object whole_text(self, const uint8_t* src, Py_ssize_t size, uint32_t key):
         cdef uint8_t scratch[SCRATCH_SIZE]
-        cdef uint8_t* dst = scratch
-        cdef bint fits = size <= SCRATCH_SIZE
+        cdef uint8_t* dst
         if not self.wire.masked:
             return self.text_of(src, size)
-        if not fits:
-            ascii_text = PyUnicode_New(size, 0x7F)
-            dst = <uint8_t*>PyUnicode_DATA(ascii_text)
-        if not kernels.mask_ascii(dst, src, size, key):
-            return self.text_of(dst, size)
-        if fits:
-            ascii_text = PyUnicode_New(size, 0x7F)
-            if size:
-                memcpy(PyUnicode_DATA(ascii_text), dst, size)
-        return ascii_text
+        if self.expects_ascii or size > SCRATCH_SIZE:
+            text = PyUnicode_New(size, 0x7F)
+            dst = <uint8_t*>PyUnicode_DATA(text)
+            self.expects_ascii = kernels.mask_ascii(dst, src, size, key)
+            return text if self.expects_ascii else self.text_of(dst, size)
+        self.expects_ascii = kernels.mask_ascii(scratch, src, size, key)
+        return self.text_of(scratch, size)
 
     cdef object text_of(self, const uint8_t* src, Py_ssize_t size):
         text = decode(src, size)
@@ -371,6 +375,7 @@ cdef class MessageDecoder:
         return Pong(payload)
 
 
+@cython.final
 cdef class MessageEncoder:
     """Encode messages for one direction of a connection.
 
@@ -388,7 +393,7 @@ cdef class MessageEncoder:
     cdef Py_ssize_t fragment_size
 
     def __init__(self, role: Role, *, fragment_size: int | None = None) -> None:
-        self.masks = not expects_mask(role)
+        self.masks = masks(role)
         self.fragment_size = fragment_size_of(fragment_size)
 
     def encode(self, message: str | Buffer) -> bytes:
@@ -446,7 +451,15 @@ def encode_message(
     >>> encode_message("Hello", Role.SERVER).hex(" ")
     '81 05 48 65 6c 6c 6f'
     """
-    return encode(message, not expects_mask(role), fragment_size_of(fragment_size))
+    cdef Py_ssize_t most = PY_SSIZE_T_MAX
+    if fragment_size is not None:
+        most = fragment_size_of(fragment_size)
+    return encode(message, masks(role), most)
+
+
+cdef bint masks(object role) except -1:
+    # The comparisons save a call of Python on every message.
+    return role is CLIENT or (role is not SERVER and not expects_mask(role))
 
 
 cdef bytes encode(object message, bint masks, Py_ssize_t fragment_size):
