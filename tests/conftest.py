@@ -9,10 +9,17 @@ from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
+import hypothesis
 import pytest
 
 # Any import mode of pytest finds the helpers of the tests, and the oracle shared with the fuzzers.
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "fuzz")]
+
+hypothesis.settings.register_profile("wsfast", max_examples=500, deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "thorough", hypothesis.settings.get_profile("wsfast"), max_examples=20_000
+)
+hypothesis.settings.load_profile("wsfast")
 
 TWINS = {
     "mask": "wsfast.kernels.mask",
@@ -80,3 +87,17 @@ def kernel(request):
     _simd.use_kernel(request.param)
     yield request.param
     _simd.use_kernel(chosen)
+
+
+@pytest.fixture
+def entropy(monkeypatch):
+    """The blocks that are drawn from the operating system while the test runs."""
+    blocks = []
+    urandom = os.urandom
+
+    def recorded(size):
+        blocks.append(urandom(size))
+        return blocks[-1]
+
+    monkeypatch.setattr(os, "urandom", recorded)
+    return blocks

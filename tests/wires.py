@@ -29,11 +29,18 @@ def frame(masked, opcode, payload=b"", *, fin=True, rsv=0, key=KEY):
     return head + key + naive_mask(payload, key) if masked else head + payload
 
 
-def fragments(masked, opcode, pieces):
-    """A message in fragments."""
-    last = len(pieces) - 1
+def fragments(masked, opcode, pieces, *, rsv=0, key=KEY):
+    """The frames of a message in fragments; an extension's bits stand on the first."""
+    first, last = 0, len(pieces) - 1
     return [
-        frame(masked, CONTINUATION if i else opcode, piece, fin=i == last)
+        frame(
+            masked,
+            opcode if i == first else CONTINUATION,
+            piece,
+            fin=i == last,
+            rsv=rsv if i == first else 0,
+            key=key,
+        )
         for i, piece in enumerate(pieces)
     ]
 
@@ -60,3 +67,14 @@ def feed_all(parser, pieces):
     for piece in pieces:
         received += parser.feed(piece)
     return received
+
+
+def drawn_from(blocks, draw_key):
+    """Draw keys until two blocks of entropy are used up; whether they are just those blocks."""
+    keys = []
+    while len(blocks) < 3:
+        keys.append(draw_key())
+    used = b"".join(blocks[:2])
+    return sorted(keys[-1 - len(used) // 4 : -1]) == sorted(
+        used[i : i + 4] for i in range(0, len(used), 4)
+    )

@@ -1,0 +1,146 @@
+"""What arrives: mostly what a correct peer sends, so that the deep states are reached, with a fault
+here and there."""
+
+from itertools import pairwise
+
+from hypothesis import strategies as st
+from wires import BINARY, CLOSE, PING, PONG, TEXT, fragments, frame
+
+from wsfast.rfc6455 import Role
+
+roles = st.sampled_from(Role)
+
+# Where the length of a header changes its form, and where vector code changes its stride.
+SIZES = [0, 1, 2, 15, 16, 17, 63, 64, 65, 124, 125, 126, 127, 128, 2047, 2048, 2049]
+BIG_SIZES = [4096, 65535, 65536, 65537]
+
+characters = st.one_of(
+    st.characters(max_codepoint=0x7F),
+    st.sampled_from("éßŠжק水の한€�😀𝄞\x00\x7f\x80ÿĀ߿ࠀ￿\U00010000\U0010ffff"),
+    st.characters(exclude_categories=["Cs"]),
+)
+texts = st.one_of(
+    st.text(characters, max_size=40),
+    st.builds(
+        lambda character, size, tail: (character * size)[:size] + tail,
+        characters,
+        st.sampled_from([*SIZES, 4096]),
+        st.text(characters, max_size=4),
+    ),
+)
+binaries = st.one_of(
+    st.binary(max_size=40),
+    st.builds(
+        lambda byte, size: byte * size,
+        st.binary(min_size=1, max_size=1),
+        st.sampled_from(SIZES + BIG_SIZES),
+    ),
+)
+bad_utf8 = st.builds(
+    lambda before, bad, after: before.encode() + bytes.fromhex(bad) + after,
+    texts,
+    st.sampled_from(["80", "c0 80", "c3", "e0 80", "e2 82", "ed a0 80", "f0 9f", "f4 90", "ff"]),
+    st.binary(max_size=4),
+)
+messages = st.one_of(texts, binaries)
+keys = st.one_of(st.just(bytes(4)), st.binary(min_size=4, max_size=4))
+
+close_payloads = st.one_of(
+    st.just(b""),
+    st.builds(
+        lambda code, reason: code.to_bytes(2, "big") + reason.encode()[:123],
+        st.one_of(st.sampled_from([1000, 1001, 1011, 3000, 4999]), st.integers(0, 0xFFFF)),
+        st.text(characters, max_size=20),
+    ),
+    st.binary(max_size=4),
+)
+
+
+@st.composite
+def controls(draw, masked):
+    """A control frame; seldom a close, behind which there is nothing."""
+    opcode = draw(st.sampled_from([PING] * 4 + [PONG] * 4 + [CLOSE]))
+    payload = draw(close_payloads if opcode == CLOSE else st.binary(max_size=125))
+    return frame(masked, opcode, payload, key=draw(keys))
+
+
+@st.composite
+def data_frames(draw, masked, rsv):
+    """A message, whole or in fragments that are cut anywhere, with control frames in between."""
+    opcode, payload = draw(
+        st.one_of(
+            st.tuples(st.just(TEXT), texts.map(str.encode)),
+            st.tuples(st.just(BINARY), binaries),
+            st.tuples(st.just(TEXT), bad_utf8) if draw(st.integers(0, 9)) == 0 else st.nothing(),
+        )
+    )
+    key = draw(keys)
+    if draw(st.booleans()):
+        return frame(masked, opcode, payload, rsv=rsv, key=key)
+    cuts = draw(st.lists(st.integers(0, len(payload)), max_size=5).map(sorted))
+    places = [0, *cuts, len(payload)]
+    parts = [payload[a:b] for a, b in pairwise(places)]
+    wire = bytearray()
+    for i, part in enumerate(fragments(masked, opcode, parts, rsv=rsv, key=key)):
+        if i and draw(st.integers(0, 3)) == 0:
+            wire += draw(controls(masked))
+        wire += part
+    return bytes(wire)
+
+
+@st.composite
+def faults(draw, wire):
+    """One byte changed, lost, doubled or added; or the end is missing; or garbage follows."""
+    place = draw(st.one_of(st.integers(0, len(wire)), st.integers(0, min(16, len(wire)))))
+    byte = draw(st.binary(min_size=1, max_size=1))
+    return draw(
+        st.sampled_from(
+            [
+                wire[:place] + byte + wire[place + 1 :],
+                wire[:place] + wire[place + 1 :],
+                wire[:place] + byte + wire[place:],
+                wire[:place],
+                wire + byte * 3,
+            ]
+        )
+    )
+
+
+@st.composite
+def wires(draw, role):
+    """What this role receives: frames of all kinds, every other time with a fault."""
+    masked = role is Role.SERVER
+    rsv = draw(st.sampled_from([0, 0, 0, 0x40]))
+    part = st.one_of(data_frames(masked, 0), data_frames(masked, rsv), controls(masked))
+    wire = b"".join(draw(st.lists(part, max_size=6)))
+    return draw(st.one_of(st.just(wire), faults(wire), st.binary(max_size=30)))
+
+
+@st.composite
+def cut_wires(draw, role):
+    """A wire, and where it is cut into reads: anywhere, or at every byte."""
+    wire = draw(wires(role))
+    places = st.lists(st.integers(0, len(wire)), max_size=8)
+    cuts = st.one_of(places, st.just(range(len(wire)))) if len(wire) < 1000 else places
+    return wire, draw(cuts)
+
+
+limits = st.one_of(st.none(), st.integers(0, 300), st.sampled_from([2048, 65535, 65536, 1 << 70]))
+
+decoder_options = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_size": limits,
+        "max_frame_size": limits,
+        "max_fragments": st.one_of(st.none(), st.integers(0, 6)),
+        "compression": st.booleans(),
+    },
+)
+
+parser_options = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_frame_size": limits,
+        "allowed_rsv": st.sampled_from([0, 0x10, 0x20, 0x40, 0x70]),
+    },
+)

@@ -1,0 +1,84 @@
+"""Any bytes, cut anywhere, through both backends: equal results, equal errors, at the same piece.
+
+The oracle also holds each wire in pieces to the same wire in one read.
+
+``pytest --hypothesis-profile=thorough`` looks for longer.
+"""
+
+import os
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from strategies import (
+    characters,
+    cut_wires,
+    decoder_options,
+    keys,
+    messages,
+    parser_options,
+    roles,
+)
+
+from wsfast.rfc6455 import Opcode, Role
+
+if os.environ.get("WSFAST_EXTENSION") == "0":
+    pytest.skip("WSFAST_EXTENSION is 0: there is one backend", allow_module_level=True)
+
+import oracle
+
+
+@given(st.data(), roles, decoder_options)
+def test_messages_are_decoded_alike(data, role, options):
+    wire, cuts = data.draw(cut_wires(role))
+    oracle.same_decoding(wire, cuts, role, options)
+
+
+@given(st.data(), roles, parser_options)
+def test_frames_are_parsed_alike(data, role, options):
+    wire, cuts = data.draw(cut_wires(role))
+    oracle.same_parsing(wire, cuts, role, options)
+
+
+@given(st.lists(messages, max_size=5), roles, st.one_of(st.none(), st.integers(1, 200)))
+def test_messages_are_encoded_alike(sent, role, fragment_size):
+    oracle.same_encoding(sent, role, fragment_size)
+
+
+@given(st.text(st.characters(), max_size=40), roles)
+@example("\ud800", Role.SERVER)
+def test_text_that_cannot_be_encoded_is_refused_alike(text, role):
+    oracle.same_encoding(["before", text], role)
+
+
+@given(
+    st.one_of(st.sampled_from(Opcode), st.integers(-1, 300)),
+    messages,
+    st.booleans(),
+    st.one_of(st.sampled_from([0, 0x10, 0x40, 0x70]), st.integers(-1, 300)),
+    st.one_of(st.none(), keys, st.binary(max_size=6)),
+)
+def test_frames_are_serialised_alike(opcode, payload, fin, rsv, key):
+    oracle.same_serialising(opcode, payload, fin, rsv, key)
+
+
+@given(messages, keys, st.integers(0, 1 << 70))
+def test_payloads_are_masked_alike(payload, key, offset):
+    data = payload.encode() if isinstance(payload, str) else payload
+    oracle.same_masking(data, key, offset)
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.builds(
+            lambda text, place, byte: text[:place] + byte + text[place + len(byte) :],
+            st.text(characters, max_size=150).map(str.encode),
+            st.integers(0, 300),
+            st.binary(max_size=2),
+        ),
+    ),
+    st.lists(st.integers(0, 400), max_size=6),
+)
+def test_utf8_is_judged_alike(data, cuts):
+    oracle.same_utf8(data, cuts)

@@ -1,0 +1,274 @@
+"""The twins offer the same, say the same of it, and refuse the same in the same words."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from wsfast.exceptions import ProtocolError
+from wsfast.rfc6455 import Opcode, Role
+
+MODULES = ("mask", "utf8", "codec", "messages")
+
+PUBLIC = re.compile(r"^ *(?:cdef class|class|def) +([A-Za-z]\w*)", re.MULTILINE)
+
+KEY = b"1234"
+
+
+@pytest.fixture(params=MODULES)
+def pair(twins, request):
+    """One module, compiled and in Python."""
+    return getattr(twins.c, request.param), getattr(twins.python, request.param)
+
+
+def public(namespace):
+    """Every public function and method, and each class, by its dotted name."""
+    for name in namespace.__all__:
+        value = getattr(namespace, name)
+        yield name, value
+        if inspect.isclass(value):
+            yield from (
+                (f"{name}.{member}", getattr(value, member))
+                for member in vars(value)
+                if not member.startswith("_")
+            )
+
+
+def test_the_same_names(pair):
+    compiled, specified = pair
+    assert compiled.__all__ == specified.__all__
+    assert sorted(dict(public(compiled))) == sorted(dict(public(specified)))
+
+
+def test_the_same_order_in_the_source(pair):
+    folder = Path(pair[1].__file__).parent
+    names = dict(public(pair[1]))
+    known = {part for name in names for part in name.split(".")}
+    sources = (
+        folder / pair[1].__name__.rpartition(".")[2],
+        folder / pair[0].__name__.rpartition(".")[2],
+    )
+    in_python, in_cython = (
+        [
+            name
+            for name in PUBLIC.findall(path.with_suffix(suffix).read_text("utf-8"))
+            if name in known
+        ]
+        for path, suffix in zip(sources, (".py", ".pyx"), strict=True)
+    )
+    assert in_cython == in_python
+
+
+def test_the_same_docstrings(pair):
+    compiled, specified = (dict(public(module)) for module in pair)
+    for name, value in specified.items():
+        if callable(value):
+            assert compiled[name].__doc__ == value.__doc__, name
+            assert value.__doc__, name
+
+
+def test_the_same_signatures(pair):
+    compiled, specified = (dict(public(module)) for module in pair)
+    for name, value in specified.items():
+        if inspect.isroutine(value):
+            assert inspect.signature(compiled[name]) == inspect.signature(value), name
+
+
+def test_the_same_names_of_themselves(pair):
+    compiled, specified = (dict(public(module)) for module in pair)
+    for name, value in specified.items():
+        if callable(value):
+            assert compiled[name].__name__ == value.__name__
+            assert compiled[name].__qualname__ == value.__qualname__
+
+
+def test_the_same_classes_take_subclasses(pair):
+    compiled, specified = (dict(public(module)) for module in pair)
+    for name, value in specified.items():
+        if inspect.isclass(value):
+            assert takes_subclasses(compiled[name]) == takes_subclasses(value), name
+
+
+def takes_subclasses(base):
+    try:
+        type("Subclass", (base,), {})
+    except TypeError:
+        return False
+    return True
+
+
+# What no backend takes, and what both take though it may surprise: both answer alike.
+NOT_BYTES = ["text", None, 3, [1, 2], object]
+NOT_CONTIGUOUS = [memoryview(bytearray(8))[::2]]
+CALLS = {
+    "apply_mask": [
+        *[lambda m, x=x: m.mask.apply_mask(x, KEY) for x in NOT_BYTES + NOT_CONTIGUOUS],
+        *[lambda m, x=x: m.mask.apply_mask(b"data", x) for x in NOT_BYTES + NOT_CONTIGUOUS],
+        *[lambda m, n=n: m.mask.apply_mask(b"data", bytes(n)) for n in (0, 1, 3, 5, 8)],
+        *[lambda m, x=x: m.mask.apply_mask(b"data", KEY, x) for x in (-1, -(1 << 70), 1.0, "1")],
+        lambda m: m.mask.apply_mask(b"data", KEY, None),
+        lambda m: m.mask.apply_mask(b"data", KEY, True),
+        lambda m: m.mask.apply_mask(None, None, None),
+        lambda m: m.mask.apply_mask(b"data", b"", -1),
+        lambda m: m.mask.apply_mask(offset=1, key=KEY, data=b"data"),
+    ],
+    "apply_mask_inplace": [
+        *[lambda m, x=x: m.mask.apply_mask_inplace(x, KEY) for x in NOT_BYTES + NOT_CONTIGUOUS],
+        *[
+            lambda m, x=x: m.mask.apply_mask_inplace(bytearray(4), x)
+            for x in NOT_BYTES + NOT_CONTIGUOUS
+        ],
+        *[
+            lambda m, x=x: m.mask.apply_mask_inplace(x, KEY)
+            for x in (b"data", memoryview(b"data"), memoryview(b"data")[::2])
+        ],
+        lambda m: m.mask.apply_mask_inplace(b"data", None, None),
+        lambda m: m.mask.apply_mask_inplace(bytearray(4), KEY, -1),
+        lambda m: m.mask.apply_mask_inplace(bytearray(4), KEY, 1.5),
+    ],
+    "utf8": [
+        *[lambda m, x=x: m.utf8.is_valid_utf8(x) for x in NOT_BYTES + NOT_CONTIGUOUS],
+        *[lambda m, x=x: m.utf8.decode_utf8(x) for x in NOT_BYTES + NOT_CONTIGUOUS],
+        *[lambda m, x=x: m.utf8.decode_utf8(x) for x in (b"\xff", b"a\xe2\x82", b"\xed\xa0\x80")],
+        *[lambda m, x=x: m.utf8.encode_utf8(x) for x in (b"text", None, 3, "\ud800", "é\udfff水")],
+        *[lambda m, x=x: m.utf8.Utf8Validator().validate(x) for x in NOT_BYTES + NOT_CONTIGUOUS],
+    ],
+    "Frame": [
+        *[lambda m, x=x: m.codec.Frame(x) for x in (3, 7, 11, 16, -1, "1", None, 1.0, 1.5)],
+        lambda m: repr(m.codec.Frame(1)),
+        lambda m: repr(m.codec.Frame(10, b"\xff", False, 0x70)),
+        lambda m: repr(m.codec.Frame(opcode=2, payload=b"", fin=True, rsv=0)),
+        lambda m: repr(m.codec.Frame(Opcode.CLOSE, fin=0)),
+        lambda m: m.codec.Frame(1) == m.codec.Frame(Opcode.TEXT, b"", True, 0),
+        lambda m: m.codec.Frame(1) == 1,
+        lambda m: m.codec.Frame(1) != m.codec.Frame(2),
+        *[lambda m, x=x: repr(m.codec.Frame(1, x)) for x in ("text", bytearray(b"x"), None)],
+        *[lambda m, x=x: repr(m.codec.Frame(1, fin=x)) for x in (0, 1, None, "yes")],
+        *[lambda m, x=x: repr(m.codec.Frame(1, rsv=x)) for x in (1, 1 << 70, "1", None)],
+    ],
+    "FrameParser": [
+        *[lambda m, x=x: m.codec.FrameParser(x) for x in ("server", None, 1, True)],
+        *[
+            lambda m, x=x: m.codec.FrameParser(Role.SERVER, max_frame_size=x)
+            for x in (-1, "1", 1.0, b"", -(1 << 70))
+        ],
+        *[
+            lambda m, x=x: m.codec.FrameParser(Role.SERVER, allowed_rsv=x)
+            for x in (1, 0x80, 0x48, -1, 1 << 70, None, "1", 1.0)
+        ],
+        lambda m: m.codec.FrameParser("server", max_frame_size=-1, allowed_rsv=1),
+        *[
+            lambda m, x=x: m.codec.FrameParser(Role.SERVER).feed(x)
+            for x in NOT_BYTES + NOT_CONTIGUOUS
+        ],
+    ],
+    "serialize_frame": [
+        *[lambda m, x=x: m.codec.serialize_frame(x) for x in (3, 7, 11, 16, -1, 1 << 70)],
+        *[lambda m, x=x: m.codec.serialize_frame(x) for x in (None, "1", 1.0, b"1", True)],
+        *[lambda m, x=x: m.codec.serialize_frame(2, x) for x in (None, 3, [1], object)],
+        *[lambda m, x=x: m.codec.serialize_frame(2, x) for x in NOT_CONTIGUOUS],
+        *[lambda m, x=x: m.codec.serialize_frame(9, bytes(x)) for x in (125, 126, 65536)],
+        *[lambda m, x=x: m.codec.serialize_frame(x, fin=False) for x in (1, 8, 9, 10)],
+        *[lambda m, x=x: m.codec.serialize_frame(2, fin=x) for x in (0, 1, None, "yes")],
+        *[lambda m, x=x: m.codec.serialize_frame(2, rsv=x) for x in (1, 0x80, -1, 1 << 70)],
+        *[lambda m, x=x: m.codec.serialize_frame(2, rsv=x) for x in (None, "1", 1.0)],
+        *[
+            lambda m, x=x: m.codec.serialize_frame(2, b"", key=x)
+            for x in NOT_BYTES + NOT_CONTIGUOUS
+        ],
+        *[lambda m, x=x: m.codec.serialize_frame(2, b"", key=bytes(x)) for x in (0, 3, 5)],
+        lambda m: m.codec.serialize_frame(1, "\ud800"),
+        lambda m: m.codec.serialize_frame(3, "\ud800", key=b""),
+        lambda m: m.codec.serialize_frame(3, None, rsv=1, key=b""),
+        lambda m: m.codec.serialize_frame(3, rsv=1, key=b""),
+        lambda m: m.codec.serialize_frame(9, bytes(126), fin=False, rsv=1, key=b""),
+    ],
+    "MessageDecoder": [
+        *[lambda m, x=x: m.messages.MessageDecoder(x) for x in ("server", None, 1)],
+        *[
+            lambda m, name=name, x=x: m.messages.MessageDecoder(Role.CLIENT, **{name: x})
+            for name in ("max_size", "max_frame_size", "max_fragments")
+            for x in (-1, "1", 1.0, -(1 << 70))
+        ],
+        lambda m: m.messages.MessageDecoder(Role.CLIENT, max_size=-1, max_frame_size="1"),
+        *[
+            lambda m, x=x: m.messages.MessageDecoder(Role.CLIENT).feed(x)
+            for x in NOT_BYTES + NOT_CONTIGUOUS
+        ],
+    ],
+    "MessageEncoder": [
+        *[lambda m, x=x: m.messages.MessageEncoder(x) for x in ("server", None, 1)],
+        *[
+            lambda m, x=x: m.messages.MessageEncoder(Role.SERVER, fragment_size=x)
+            for x in (0, -1, "1", 1.0, 0.0, False, True)
+        ],
+        lambda m: m.messages.MessageEncoder("server", fragment_size=0),
+        *[
+            lambda m, x=x: m.messages.MessageEncoder(Role.SERVER).encode(x)
+            for x in (None, 3, [1], object, "\ud800", *NOT_CONTIGUOUS)
+        ],
+        *[
+            lambda m, x=x: m.messages.MessageEncoder(Role.SERVER).encode_all(x)
+            for x in (None, 3, [None], ["a", 3], ["\ud800", None], [None, "\ud800"], "text", b"12")
+        ],
+        *[
+            lambda m, x=x: m.messages.encode_message(x, Role.CLIENT)
+            for x in (None, 3, [1], object, "\ud800", *NOT_CONTIGUOUS)
+        ],
+        lambda m: m.messages.encode_message(None, "server", fragment_size=0),
+        lambda m: m.messages.encode_message("a", Role.SERVER, fragment_size=0),
+        lambda m: m.messages.encode_message("a", None),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(call, id=f"{name}-{number}")
+        for name, calls in CALLS.items()
+        for number, call in enumerate(calls)
+    ],
+)
+def test_the_same_answer(twins, call):
+    assert answer(call, twins.c) == answer(call, twins.python)
+
+
+def answer(call, backend):
+    """What comes of the call; of a Frame or a parser, which each twin has its own, the type."""
+    try:
+        result = call(backend)
+    except (TypeError, ValueError, ProtocolError) as exc:
+        return type(exc), exc.args
+    return type(result).__name__ if type(result).__module__.startswith("wsfast") else result
+
+
+# Texts of these come from the interpreter, and Cython has its own.
+MISCALLS = [
+    lambda m: m.mask.apply_mask(),
+    lambda m: m.mask.apply_mask(b""),
+    lambda m: m.mask.apply_mask(b"", KEY, 0, 0),
+    lambda m: m.mask.apply_mask(b"", KEY, phase=0),
+    lambda m: m.codec.Frame(),
+    lambda m: m.codec.Frame(1, b"", True, 0, 0),
+    lambda m: m.codec.FrameParser(),
+    lambda m: m.codec.FrameParser(Role.CLIENT, 1),
+    lambda m: m.codec.FrameParser(Role.CLIENT, limit=1),
+    lambda m: m.codec.serialize_frame(),
+    lambda m: m.codec.serialize_frame(1, b"", True),
+    lambda m: m.codec.masking_key(4),
+    lambda m: m.messages.MessageDecoder(),
+    lambda m: m.messages.MessageDecoder(Role.CLIENT, 1),
+    lambda m: m.messages.MessageDecoder(Role.CLIENT).feed(),
+    lambda m: m.messages.MessageEncoder(Role.CLIENT, 1),
+    lambda m: m.messages.encode_message("a"),
+    lambda m: m.messages.encode_message("a", Role.CLIENT, 1),
+]
+
+
+@pytest.mark.parametrize("number", range(len(MISCALLS)))
+def test_the_same_parameters_are_missing_or_too_many(twins, number):
+    for backend in (twins.c, twins.python):
+        with pytest.raises(TypeError):
+            MISCALLS[number](backend)
