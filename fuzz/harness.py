@@ -2,7 +2,7 @@
 
 ``python fuzz/fuzz_x.py [libFuzzer's options]`` fuzzes with atheris, and keeps what it finds worth
 keeping in ``fuzz/corpus/x``. ``python fuzz/fuzz_x.py --once FILE...`` replays inputs, and needs no
-atheris.
+atheris. Both need a compiled wsfast: installed, or built in place and found by PYTHONPATH.
 """
 
 from __future__ import annotations
