@@ -19,6 +19,7 @@ from .frames import (
     encode_message,
     masking_key,
     serialize_frame,
+    split_frames,
 )
 from .kernels import (
     Utf8Validator,
@@ -58,4 +59,5 @@ __all__ = [
     "kernel",
     "masking_key",
     "serialize_frame",
+    "split_frames",
 ]

@@ -6,10 +6,10 @@ from .._backend import USE_EXTENSIONS
 from .received import Close, CompressedMessage, Ping, Pong
 
 if TYPE_CHECKING or not USE_EXTENSIONS:
-    from .codec_py import Frame, FrameParser, masking_key, serialize_frame
+    from .codec_py import Frame, FrameParser, masking_key, serialize_frame, split_frames
     from .messages_py import MessageDecoder, MessageEncoder, encode_message
 else:
-    from .codec_c import Frame, FrameParser, masking_key, serialize_frame
+    from .codec_c import Frame, FrameParser, masking_key, serialize_frame, split_frames
     from .messages_c import MessageDecoder, MessageEncoder, encode_message
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "encode_message",
     "masking_key",
     "serialize_frame",
+    "split_frames",
 ]

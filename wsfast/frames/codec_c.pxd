@@ -56,7 +56,8 @@ cdef struct Wire:
     int64_t remaining  # bytes of payload to come; -1 between frames
     Violation violation
 
-cdef int open_wire(Wire* wire, object role, int allowed_rsv) except -1
+# No header and no payload in progress.
+cdef void clear_wire(Wire* wire) noexcept
 
 cdef Py_ssize_t limit(object value, str name) except -1
 
@@ -67,6 +68,15 @@ cdef uint32_t next_key() except? 0
 
 # The members of Opcode by value; None for those that are reserved.
 cdef tuple OPCODES
+
+
+cdef inline bint is_known(uint8_t first) noexcept:
+    """Whether the opcode is not reserved, and a control frame not fragmented."""
+    return first & OPCODE_BITS & ~CONTROL_BIT <= 2 and (not first & CONTROL_BIT or first & FIN)
+
+
+cdef inline bint is_fragment(uint8_t first) noexcept:
+    return not first & CONTROL_BIT and (first & OPCODE_BITS == CONTINUATION or not first & FIN)
 
 
 cdef inline Violation check_first_byte(uint8_t first, int allowed_rsv, bint in_message) noexcept:
@@ -85,21 +95,12 @@ cdef inline Violation check_first_byte(uint8_t first, int allowed_rsv, bint in_m
     return EXPECTED_CONTINUATION if in_message else NONE
 
 
-cdef inline size_t parse_header(
-    Wire* wire, const uint8_t* head, size_t n, bint in_message
-) noexcept:
-    """Read the header at the start of head into wire; answer its size, 0 if bytes are lacking or
-    wire.violation is set. Whatever is wrong is found with the first byte that shows it."""
-    cdef uint8_t second
+cdef inline size_t parse_length_and_key(Wire* wire, const uint8_t* head, size_t n) noexcept:
+    """Read a header whose first byte is in wire.first, from its second byte on; n is 2 or more.
+    Answers as parse_header does."""
+    cdef uint8_t second = head[1]
     cdef size_t size = 2, i
     cdef uint64_t length
-    if n == 0:
-        return 0
-    wire.first = head[0]
-    wire.violation = check_first_byte(wire.first, wire.allowed_rsv, in_message)
-    if wire.violation != NONE or n == 1:
-        return 0
-    second = head[1]
     if wire.masked != (second >> 7):
         wire.violation = UNMASKED_FRAME if wire.masked else MASKED_FRAME
         return 0
@@ -131,7 +132,24 @@ cdef inline size_t parse_header(
         memcpy(&wire.key, head + size, KEY_SIZE)
         size += KEY_SIZE
     wire.length = length
-    wire.remaining = <int64_t>length
+    return size
+
+
+cdef inline size_t parse_header(
+    Wire* wire, const uint8_t* head, size_t n, bint in_message
+) noexcept:
+    """Read the header at the start of head into wire; answer its size, 0 if bytes are lacking or
+    wire.violation is set. Whatever is wrong is found with the field that shows it."""
+    cdef size_t size
+    if n == 0:
+        return 0
+    wire.first = head[0]
+    wire.violation = check_first_byte(wire.first, wire.allowed_rsv, in_message)
+    if wire.violation != NONE or n == 1:
+        return 0
+    size = parse_length_and_key(wire, head, n)
+    if size:
+        wire.remaining = <int64_t>wire.length
     return size
 
 
@@ -143,7 +161,7 @@ cdef inline const uint8_t* read_header(
     cdef size_t size, before = wire.head_size, more
     if before == 0:
         size = parse_header(wire, p, end - p, in_message)
-        if size:
+        if size or wire.violation != NONE:
             return p + size
     more = min(<size_t>(end - p), <size_t>MAX_HEADER_SIZE - before)
     memcpy(wire.head + before, p, more)

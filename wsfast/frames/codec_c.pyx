@@ -28,12 +28,11 @@ cdef extern from "Python.h":
     PyObject* new_bytes "PyBytes_FromStringAndSize"(char* data, Py_ssize_t size) except NULL
     int _PyBytes_Resize(PyObject** bytes, Py_ssize_t size) except -1
 
-__all__ = ["Frame", "FrameParser", "masking_key", "serialize_frame"]
+__all__ = ["Frame", "FrameParser", "masking_key", "serialize_frame", "split_frames"]
 
 OPCODES = tuple(Opcode(value) if value in set(Opcode) else None for value in range(16))
 
 
-@cython.final
 cdef class Frame:
     """A frame (RFC 6455 section 5.2).
 
@@ -45,9 +44,9 @@ cdef class Frame:
     """
 
     cdef public object opcode
-    cdef public bytes payload
-    cdef public bint fin
-    cdef public int rsv
+    cdef public object payload
+    cdef public object fin
+    cdef public object rsv
 
     def __init__(self, opcode: int, payload: bytes = b"", fin: bool = True, rsv: int = 0) -> None:
         self.opcode = Opcode(opcode)
@@ -71,7 +70,6 @@ cdef class Frame:
         )
 
 
-@cython.final
 cdef class FrameParser:
     """Parse the frames of one direction of a connection, in pieces of any size.
 
@@ -101,11 +99,16 @@ cdef class FrameParser:
     cdef Py_ssize_t room
     cdef Py_ssize_t have
 
+    def __cinit__(self):
+        clear_wire(&self.wire)
+
     def __init__(
         self, role: Role, *, max_frame_size: int | None = 1 << 20, allowed_rsv: int = 0
     ) -> None:
-        open_wire(&self.wire, role, check_rsv(allowed_rsv, "allowed_rsv"))
+        clear_wire(&self.wire)
+        self.wire.masked = expects_mask(role)
         self.max_frame_size = limit(max_frame_size, "max_frame_size")
+        self.wire.allowed_rsv = check_rsv(allowed_rsv, "allowed_rsv")
         self.in_message = False
         self.failure = None
         self.drop_payload()
@@ -150,6 +153,7 @@ cdef class FrameParser:
             PyBuffer_Release(&view)
         return frames
 
+    @cython.final
     cdef int parse(self, const uint8_t* p, Py_ssize_t n, list frames) except -1:
         cdef const uint8_t* end = p + n
         cdef Wire* wire = &self.wire
@@ -171,6 +175,7 @@ cdef class FrameParser:
                 frames.append(self.complete())
         return 0
 
+    @cython.final
     cdef int gather(self, const uint8_t* piece, Py_ssize_t size) except -1:
         """Unmask the next piece of the payload into its place."""
         cdef Wire* wire = &self.wire
@@ -190,6 +195,7 @@ cdef class FrameParser:
         wire.key = wsf_key_at(wire.key, size)
         return 0
 
+    @cython.final
     cdef Frame complete(self):
         cdef Frame frame = Frame.__new__(Frame)
         cdef uint8_t first = self.wire.first
@@ -205,6 +211,72 @@ cdef class FrameParser:
         frame.fin = first & FIN != 0
         frame.rsv = first & RSV_BITS
         return frame
+
+
+def split_frames(
+    data: Buffer, role: Role, max_frame_size: int | None = None
+) -> tuple[list[tuple[int, bytes]], int, bool]:
+    """Split the complete frames off the start of what a connection has received.
+
+    For those who keep the buffer and the errors to themselves: it has no state, and raises for
+    nothing that the peer does. It stops in front of a frame that is not complete or not
+    well-formed, and behind a fragment, which may change how big the next frame may be.
+
+    Args:
+        data: bytes-like and contiguous, of any length. It is not kept.
+        role: which end of the connection we are. A server wants masked frames, a client unmasked.
+        max_frame_size: most bytes in a payload; None for no limit. A frame that passes it is not
+            well-formed.
+
+    Returns:
+        The frames, each as the first byte of its header and its payload, unmasked; how many bytes
+        they take on the wire; and False if it stopped in front of a frame that is not well-formed.
+        Reserved bits, the order of fragments, close codes and UTF-8 are left to the caller.
+
+    Raises:
+        TypeError: ``data`` is not bytes-like.
+        ValueError: ``data`` is not contiguous.
+
+    >>> split_frames(bytes.fromhex("81 05 48 65 6c 6c 6f 89 00 82"), Role.CLIENT)
+    ([(129, b'Hello'), (137, b'')], 9, True)
+    """
+    cdef Py_buffer view
+    cdef Wire wire
+    cdef list frames = []
+    cdef const uint8_t* p
+    cdef const uint8_t* end
+    cdef const uint8_t* start
+    cdef size_t size
+    cdef bint well_formed = True
+    cdef bytes payload
+    clear_wire(&wire)
+    wire.masked = expects_mask(role)
+    cdef uint64_t most = limit(max_frame_size, "max_frame_size")
+    acquire(data, &view, "data")
+    try:
+        start = p = <const uint8_t*>view.buf
+        end = p + view.len
+        while end - p >= 2:
+            wire.first = p[0]
+            size = 0
+            if is_known(wire.first):
+                size = parse_length_and_key(&wire, p, end - p)
+            else:
+                wire.violation = RESERVED_OPCODE
+            if wire.violation != NONE or (size and wire.length > most):
+                well_formed = False
+                break
+            if size == 0 or wire.length > <uint64_t>(end - p) - size:
+                break
+            payload = PyBytes_FromStringAndSize(NULL, wire.length)
+            kernels.mask(<uint8_t*>PyBytes_AS_STRING(payload), p + size, wire.length, wire.key)
+            frames.append((wire.first, payload))
+            p += size + wire.length
+            if is_fragment(wire.first):
+                break
+        return frames, p - start, well_formed
+    finally:
+        PyBuffer_Release(&view)
 
 
 def serialize_frame(
@@ -298,14 +370,11 @@ def drop_block() -> None:
 in_forked_child(drop_block)
 
 
-cdef int open_wire(Wire* wire, object role, int allowed_rsv) except -1:
-    wire.masked = expects_mask(role)
-    wire.allowed_rsv = allowed_rsv
+cdef void clear_wire(Wire* wire) noexcept:
     wire.head_size = 0
     wire.key = 0
     wire.remaining = -1
     wire.violation = NONE
-    return 0
 
 
 cdef Py_ssize_t limit(object value, str name) except -1:

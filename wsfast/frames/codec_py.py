@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..exceptions import ProtocolError
 from ..kernels.buffers import Buffer, bytes_of
-from ..kernels.mask_py import apply_mask
+from ..kernels.mask_py import apply_mask, exclusive_or
 from ..kernels.utf8_py import encode_utf8
 from ..rfc6455 import (
     CONTROL_BIT,
@@ -30,11 +30,12 @@ from .arguments import check_frame, check_rsv, expects_mask, limit_of
 from .keys import KEYS_A_BLOCK, fresh_block, in_forked_child
 from .received import Close
 
-__all__ = ["Frame", "FrameParser", "masking_key", "serialize_frame"]
+__all__ = ["Frame", "FrameParser", "masking_key", "serialize_frame", "split_frames"]
 
 _CONTINUATION = Opcode.CONTINUATION.value
 _CLOSE = Opcode.CLOSE.value
-_KNOWN_OPCODES = frozenset(Opcode)
+_OPCODES = frozenset(Opcode)
+_PLAIN = frozenset((FIN | Opcode.TEXT, FIN | Opcode.BINARY))  # no rule but in_message concerns them
 
 
 class Frame:
@@ -155,21 +156,23 @@ class FrameParser:
         position, end = 0, len(data)
         while position < end:
             if self._remaining < 0:
-                head = self._head + data[position : position + MAX_HEADER_SIZE - len(self._head)]
-                header = read_header(head, self._masked, self._allowed_rsv, self._in_message)
-                if header is None:
-                    self._head = head
+                if self._head:
+                    data, position = self._head + data[position:], 0
+                    end, self._head = len(data), b""
+                found = read_header(
+                    data, position, self._masked, self._allowed_rsv, self._in_message
+                )
+                if found is None:
+                    self._head = data[position:]
                     return
-                size, self._first, self._remaining, self._key = header
+                position, self._first, self._remaining, self._key = found
                 if self._remaining > self._max_frame_size:
                     raise violations.frame_too_big(self._remaining, self._max_frame_size)
-                position += size - len(self._head)
-                self._head = b""
             piece = data[position : position + self._remaining]
             position += len(piece)
             self._remaining -= len(piece)
             if piece:
-                self._payload += apply_mask(piece, self._key) if self._masked else piece
+                self._payload += exclusive_or(piece, self._key) if self._masked else piece
                 self._key = turned(self._key, len(piece))
             if self._remaining == 0:
                 frames.append(self._complete())
@@ -187,48 +190,50 @@ class FrameParser:
 
 
 def read_header(
-    head: bytes, masked: bool, allowed_rsv: int, in_message: bool
+    data: bytes, position: int, masked: bool, allowed_rsv: int, in_message: bool
 ) -> tuple[int, int, int, bytes] | None:
-    """Read the header at the start of ``head`` (RFC 6455 section 5.2).
+    """Read the header at ``position`` (RFC 6455 section 5.2).
 
     Returns:
-        Its size, its first byte, the length of the payload and the masking key; None if there are
-        more bytes to come. Whatever is wrong is found with the first byte that shows it.
+        Where it ends, its first byte, the length of the payload and the masking key; None if there
+        are more bytes to come. Whatever is wrong is found with the field that shows it.
     """
+    head = data[position : position + MAX_HEADER_SIZE]
     if not head:
         return None
     first = head[0]
-    opcode = first & OPCODE_BITS
-    control = opcode & CONTROL_BIT
-    if first & RSV_BITS and (first & RSV_BITS & ~allowed_rsv or control or opcode == _CONTINUATION):
-        # An extension may set a bit on the first frame of a message; RFC 7692 section 6.1 for RSV1.
-        raise violations.reserved_bits(first)
-    if opcode not in _KNOWN_OPCODES:
-        raise violations.reserved_opcode(first)
-    if control:
-        if not first & FIN:
-            raise violations.fragmented_control_frame(first)
-    elif opcode == _CONTINUATION:
-        if not in_message:
-            raise violations.unexpected_continuation(first)
-    elif in_message:
-        raise violations.expected_continuation(first)
+    if first not in _PLAIN or in_message:
+        check_first_byte(first, allowed_rsv, in_message)
     if len(head) == 1:
         return None
-    second = head[1]
+    rest = length_and_key(head, masked)
+    if rest is None:
+        return None
+    size, length, key = rest
+    return position + size, first, length, key
+
+
+def length_and_key(head: bytes, masked: bool) -> tuple[int, int, bytes] | None:
+    """Read a header from its second byte on.
+
+    Returns:
+        Its size, the length of the payload and the masking key; None if there are more bytes to
+        come.
+    """
+    first, second = head[0], head[1]
     if masked:
         if not second & MASK:
             raise violations.unmasked_frame()
     elif second & MASK:
         raise violations.masked_frame()
     length = second & LENGTH_BITS
-    if control:
+    size = 2
+    if first & CONTROL_BIT:
         if length > MAX_CONTROL_PAYLOAD:
             raise violations.control_frame_too_long(first)
-        if opcode == _CLOSE and length == 1:
+        if length == 1 and first & OPCODE_BITS == _CLOSE:
             raise violations.close_payload_too_short()
-    size = 2
-    if length == LENGTH_16:
+    elif length == LENGTH_16:
         size = 4
         if len(head) < size:
             return None
@@ -245,9 +250,85 @@ def read_header(
         if length >= 1 << 63:
             raise violations.length_top_bit(length)
     if not masked:
-        return size, first, length, b""
+        return size, length, b""
     key = head[size : size + KEY_SIZE]
-    return (size + KEY_SIZE, first, length, key) if len(key) == KEY_SIZE else None
+    return (size + KEY_SIZE, length, key) if len(key) == KEY_SIZE else None
+
+
+def check_first_byte(first: int, allowed_rsv: int, in_message: bool) -> None:
+    """Check the first byte of a header by itself and against the message in progress."""
+    opcode = first & OPCODE_BITS
+    control = opcode & CONTROL_BIT
+    if first & RSV_BITS and (first & RSV_BITS & ~allowed_rsv or control or opcode == _CONTINUATION):
+        # An extension may set a bit on the first frame of a message; RFC 7692 section 6.1 for RSV1.
+        raise violations.reserved_bits(first)
+    if opcode not in _OPCODES:
+        raise violations.reserved_opcode(first)
+    if control:
+        if not first & FIN:
+            raise violations.fragmented_control_frame(first)
+    elif opcode == _CONTINUATION:
+        if not in_message:
+            raise violations.unexpected_continuation(first)
+    elif in_message:
+        raise violations.expected_continuation(first)
+
+
+def split_frames(
+    data: Buffer, role: Role, max_frame_size: int | None = None
+) -> tuple[list[tuple[int, bytes]], int, bool]:
+    """Split the complete frames off the start of what a connection has received.
+
+    For those who keep the buffer and the errors to themselves: it has no state, and raises for
+    nothing that the peer does. It stops in front of a frame that is not complete or not
+    well-formed, and behind a fragment, which may change how big the next frame may be.
+
+    Args:
+        data: bytes-like and contiguous, of any length. It is not kept.
+        role: which end of the connection we are. A server wants masked frames, a client unmasked.
+        max_frame_size: most bytes in a payload; None for no limit. A frame that passes it is not
+            well-formed.
+
+    Returns:
+        The frames, each as the first byte of its header and its payload, unmasked; how many bytes
+        they take on the wire; and False if it stopped in front of a frame that is not well-formed.
+        Reserved bits, the order of fragments, close codes and UTF-8 are left to the caller.
+
+    Raises:
+        TypeError: ``data`` is not bytes-like.
+        ValueError: ``data`` is not contiguous.
+
+    >>> split_frames(bytes.fromhex("81 05 48 65 6c 6c 6f 89 00 82"), Role.CLIENT)
+    ([(129, b'Hello'), (137, b'')], 9, True)
+    """
+    masked = expects_mask(role)
+    most = limit_of(max_frame_size, "max_frame_size")
+    data = bytes_of(data, "data")
+    frames: list[tuple[int, bytes]] = []
+    position, end = 0, len(data)
+    while end - position >= 2:
+        head = data[position : position + MAX_HEADER_SIZE]
+        first = head[0]
+        control = first & CONTROL_BIT
+        if first & OPCODE_BITS not in _OPCODES or control and not first & FIN:
+            return frames, position, False
+        try:
+            found = length_and_key(head, masked)
+        except ProtocolError:
+            return frames, position, False
+        if found is None:
+            break
+        size, length, key = found
+        if length > most:
+            return frames, position, False
+        if length > end - position - size:
+            break
+        payload = data[position + size : position + size + length]
+        frames.append((first, exclusive_or(payload, key) if masked else payload))
+        position += size + length
+        if not control and (first & OPCODE_BITS == _CONTINUATION or not first & FIN):
+            break
+    return frames, position, True
 
 
 def serialize_frame(

@@ -37,10 +37,10 @@ from .codec_c cimport (
     RSV1,
     TEXT,
     Wire,
+    clear_wire,
     header_size,
     limit,
     next_key,
-    open_wire,
     read_header,
     room_to_gather,
     violation_of,
@@ -78,7 +78,6 @@ cdef enum:
     SCRATCH_SIZE = 4096
 
 
-@cython.final
 cdef class MessageDecoder:
     """Decode the messages of one direction of a connection, from pieces of any size.
 
@@ -123,6 +122,9 @@ cdef class MessageDecoder:
     cdef Py_ssize_t valid
     cdef wsf_text text
 
+    def __cinit__(self):
+        clear_wire(&self.wire)
+
     def __init__(
         self,
         role: Role,
@@ -132,7 +134,9 @@ cdef class MessageDecoder:
         max_fragments: int | None = 1 << 17,
         compression: bool = False,
     ) -> None:
-        open_wire(&self.wire, role, RSV1 if compression else 0)
+        clear_wire(&self.wire)
+        self.wire.masked = expects_mask(role)
+        self.wire.allowed_rsv = RSV1 if compression else 0
         self.max_size = limit(max_size, "max_size")
         self.max_frame_size = limit(max_frame_size, "max_frame_size")
         self.max_fragments = limit(max_fragments, "max_fragments")
@@ -195,6 +199,7 @@ cdef class MessageDecoder:
             raise
         return 0
 
+    @cython.final
     cdef int decode(self, const uint8_t* p, Py_ssize_t n, list received) except -1:
         cdef const uint8_t* end = p + n
         cdef Wire* wire = &self.wire
@@ -234,7 +239,8 @@ cdef class MessageDecoder:
                     received.append(self.complete_message())
         return 0
 
-    cdef int begin_frame(self) except -1:
+    @cython.final
+    cdef inline int begin_frame(self) except -1:
         """Begin a data frame: count it, and hold its declared length against the limits."""
         cdef Wire* wire = &self.wire
         cdef uint64_t size = <uint64_t>self.have + wire.length
@@ -249,7 +255,8 @@ cdef class MessageDecoder:
             raise violations.message_too_big(size, self.max_size)
         return 0
 
-    cdef object whole_message(self, const uint8_t* src):
+    @cython.final
+    cdef inline object whole_message(self, const uint8_t* src):
         """Make a message of one frame whose payload has arrived as a whole."""
         cdef Py_ssize_t size = self.wire.remaining
         cdef uint32_t key = self.wire.key
@@ -264,7 +271,8 @@ cdef class MessageDecoder:
             return CompressedMessage(OPCODES[self.opening & OPCODE_BITS], payload)
         return payload
 
-    cdef object whole_text(self, const uint8_t* src, Py_ssize_t size, uint32_t key):
+    @cython.final
+    cdef inline object whole_text(self, const uint8_t* src, Py_ssize_t size, uint32_t key):
         cdef uint8_t scratch[SCRATCH_SIZE]
         cdef uint8_t* dst
         if not self.wire.masked:
@@ -277,15 +285,18 @@ cdef class MessageDecoder:
         self.expects_ascii = kernels.mask_ascii(scratch, src, size, key)
         return self.text_of(scratch, size)
 
+    @cython.final
     cdef object text_of(self, const uint8_t* src, Py_ssize_t size):
         text = decode(src, size)
         if text is None:
             raise violations.invalid_utf8(utf8_first_error(src, size), size)
         return text
 
-    cdef bint is_text(self) noexcept:
+    @cython.final
+    cdef inline bint is_text(self) noexcept:
         return self.opening & (RSV1 | OPCODE_BITS) == TEXT
 
+    @cython.final
     cdef int gather(self, const uint8_t* piece, Py_ssize_t size) except -1:
         """Unmask the next piece of a message into its place."""
         cdef Py_ssize_t needed = self.have + size, room
@@ -319,11 +330,13 @@ cdef class MessageDecoder:
         self.room = room
         return 0
 
-    cdef uint8_t* gathered(self) noexcept:
+    @cython.final
+    cdef inline uint8_t* gathered(self) noexcept:
         if self.is_text():
             return <uint8_t*>PyUnicode_DATA(<object>self.message)
         return <uint8_t*>PyBytes_AS_STRING(<object>self.message)
 
+    @cython.final
     cdef int validate(self) except -1:
         """Validate the text behind self.valid, up to the character that is not complete yet. That
         one fails too when no byte to come could complete it."""
@@ -375,7 +388,6 @@ cdef class MessageDecoder:
         return Pong(payload)
 
 
-@cython.final
 cdef class MessageEncoder:
     """Encode messages for one direction of a connection.
 
@@ -391,6 +403,9 @@ cdef class MessageEncoder:
 
     cdef bint masks
     cdef Py_ssize_t fragment_size
+
+    def __cinit__(self):
+        self.fragment_size = PY_SSIZE_T_MAX
 
     def __init__(self, role: Role, *, fragment_size: int | None = None) -> None:
         self.masks = masks(role)
@@ -451,10 +466,11 @@ def encode_message(
     >>> encode_message("Hello", Role.SERVER).hex(" ")
     '81 05 48 65 6c 6c 6f'
     """
+    cdef bint masked = masks(role)
     cdef Py_ssize_t most = PY_SSIZE_T_MAX
     if fragment_size is not None:
         most = fragment_size_of(fragment_size)
-    return encode(message, masks(role), most)
+    return encode(message, masked, most)
 
 
 cdef bint masks(object role) except -1:

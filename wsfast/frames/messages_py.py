@@ -11,13 +11,12 @@ from typing import TypeAlias
 
 from ..exceptions import ProtocolError
 from ..kernels.buffers import Buffer, bytes_of
-from ..kernels.mask_py import apply_mask
+from ..kernels.mask_py import exclusive_or
 from ..kernels.utf8_py import Utf8Validator, encode_utf8, first_error
 from ..rfc6455 import (
     CONTROL_BIT,
     FIN,
     MASK,
-    MAX_HEADER_SIZE,
     OPCODE_BITS,
     RSV1,
     Opcode,
@@ -143,46 +142,55 @@ class MessageDecoder:
         position, end = 0, len(data)
         while position < end and not self._closed:
             if self._remaining < 0:
-                head = self._head + data[position : position + MAX_HEADER_SIZE - len(self._head)]
-                found = read_header(head, self._masked, self._allowed_rsv, self._fragments > 0)
+                if self._head:
+                    data, position = self._head + data[position:], 0
+                    end, self._head = len(data), b""
+                found = read_header(
+                    data, position, self._masked, self._allowed_rsv, self._fragments > 0
+                )
                 if found is None:
-                    self._head = head
+                    self._head = data[position:]
                     return
-                size, self._first, self._remaining, self._key = found
-                position += size - len(self._head)
-                self._head = b""
-                if not self._first & CONTROL_BIT:
-                    self._begin_frame()
+                position, first, length, key = found
+                self._first, self._remaining, self._key = first, length, key
+                if not first & CONTROL_BIT:
+                    self._begin_frame(first, length)
+                    if first & FIN and self._fragments == 1 and length <= end - position:
+                        payload = data[position : position + length]
+                        if self._masked:
+                            payload = exclusive_or(payload, key)
+                        position += length
+                        self._remaining = -1
+                        received.append(self._complete_message(payload))
+                        continue
             piece = data[position : position + self._remaining]
             position += len(piece)
             self._remaining -= len(piece)
             if self._masked and piece:
                 key = self._key
-                if self._remaining:
-                    self._key = turned(key, len(piece))
-                piece = apply_mask(piece, key)
+                self._key = turned(key, len(piece))
+                piece = exclusive_or(piece, key)
             if self._first & CONTROL_BIT:
                 self._control += piece
-            elif self._remaining or self._message or not self._first & FIN:
+            else:
                 self._add_to_message(piece)
-                piece = b""
             if self._remaining == 0:
                 self._remaining = -1
                 if self._first & CONTROL_BIT:
                     received.append(self._complete_control_frame())
                 elif self._first & FIN:
-                    received.append(self._complete_message(piece))
+                    received.append(self._complete_message(bytes(self._message)))
 
-    def _begin_frame(self) -> None:
+    def _begin_frame(self, first: int, length: int) -> None:
         """Begin a data frame: count it, and hold its declared length against the limits."""
-        if self._first & OPCODE_BITS:
-            self._opening = self._first
+        if first & OPCODE_BITS:
+            self._opening = first
         self._fragments += 1
         if self._fragments > self._max_fragments:
             raise violations.too_many_fragments(self._max_fragments)
-        if self._remaining > self._max_frame_size:
-            raise violations.frame_too_big(self._remaining, self._max_frame_size)
-        size = len(self._message) + self._remaining
+        if length > self._max_frame_size:
+            raise violations.frame_too_big(length, self._max_frame_size)
+        size = len(self._message) + length
         if size > self._max_size:
             raise violations.message_too_big(size, self._max_size)
 
@@ -193,15 +201,12 @@ class MessageDecoder:
             if not valid:
                 raise violations.invalid_utf8(index)
 
-    def _complete_message(self, last: bytes) -> str | bytes | CompressedMessage:
-        """End the message with its last piece, which is the whole of it more often than not."""
-        payload = last
+    def _complete_message(self, payload: bytes) -> str | bytes | CompressedMessage:
+        opcode = self._opening & OPCODE_BITS
+        self._fragments = 0
         if self._message:
-            payload = bytes(self._message)
             self._message = bytearray()
             self._utf8.reset()
-        self._fragments = 0
-        opcode = self._opening & OPCODE_BITS
         if self._opening & RSV1:
             return CompressedMessage(Opcode(opcode), payload)
         if opcode == _BINARY:
@@ -266,7 +271,11 @@ class MessageEncoder:
             TypeError: a message that is neither text nor bytes-like.
             ValueError: bytes that are not contiguous.
         """
-        return b"".join([piece for message in messages for piece in self._frames(message)])
+        payloads = [
+            message if isinstance(message, (str, bytes)) else bytes_of(message, "message")
+            for message in messages
+        ]
+        return b"".join([piece for payload in payloads for piece in self._frames(payload)])
 
     def _frames(self, message: str | Buffer) -> list[bytes]:
         if isinstance(message, str):
@@ -283,7 +292,7 @@ class MessageEncoder:
                 first |= FIN
             if self._masks:
                 key = masking_key()
-                pieces += header(first, len(fragment), MASK), key, apply_mask(fragment, key)
+                pieces += header(first, len(fragment), MASK), key, exclusive_or(fragment, key)
             else:
                 pieces += header(first, len(fragment), 0), fragment
             if position == end:

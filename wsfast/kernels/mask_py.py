@@ -37,7 +37,7 @@ def apply_mask(data: Buffer, key: Buffer, offset: int = 0) -> bytes:
     >>> apply_mask(b"Hello", bytes.fromhex("37fa213d")).hex()
     '7f9f4d5158'
     """
-    return _exclusive_or(bytes_of(data, "data"), _key_at(key, offset))
+    return exclusive_or(bytes_of(data, "data"), _key_at(key, offset))
 
 
 def apply_mask_inplace(buffer: Buffer, key: Buffer, offset: int = 0) -> None:
@@ -55,7 +55,7 @@ def apply_mask_inplace(buffer: Buffer, key: Buffer, offset: int = 0) -> None:
             contiguous.
     """
     check_writable(buffer, "buffer")
-    masked = _exclusive_or(bytes_of(buffer, "buffer"), _key_at(key, offset))
+    masked = exclusive_or(bytes_of(buffer, "buffer"), _key_at(key, offset))
     # Unlike a slice of a memoryview, readinto takes items of any size and any number of dimensions.
     BytesIO(masked).readinto(buffer)
 
@@ -73,7 +73,8 @@ def _key_at(key: Buffer, offset: int) -> bytes:
     return key[turn:] + key[:turn] if turn else key
 
 
-def _exclusive_or(data: bytes, key: bytes) -> bytes:
+def exclusive_or(data: bytes, key: bytes) -> bytes:
+    """Mask or unmask bytes with a key of 4 bytes whose first meets the first of the data."""
     size = len(data)
     if size < _TRANSLATE_FROM:
         mask = int.from_bytes((key * (size // 4 + 1))[:size], "little")

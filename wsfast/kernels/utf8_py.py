@@ -109,6 +109,10 @@ class Utf8Validator:
             good = first_error(exc) - len(self._pending)
         else:
             self._pending = text[decoded:]
+            if b"\xed\xa0" <= self._pending < b"\xee":
+                # Python keeps half a surrogate for the surrogatepass handler.
+                self._failed = True
+                good -= 1
         self._total += good
         return not self._failed, not (self._failed or self._pending), good, self._total
 

@@ -1,0 +1,83 @@
+# Every target sets up what it needs: Python 3.10 or later, pip and a C compiler are enough.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+RUN = PYTHONDONTWRITEBYTECODE=1 WSFAST_EXTENSION
+BUILT = $(VENV)/built
+SOURCES = setup.py pyproject.toml $(shell find wsfast -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]')
+FUZZ_SECONDS ?= 60
+
+.PHONY: demo test test-python test-all lint types build bench sanitize neon fuzz clean
+
+demo: build
+	$(BIN)/python examples/demo.py
+
+test: lint types build
+	$(RUN)=1 $(BIN)/python -m pytest -q -n 2
+	$(RUN)=0 $(BIN)/python -m pytest -q -n 2
+
+test-all:
+	@for minor in 10 11 12 13; do \
+	  for python in $$(command -v python3.$$minor) $(HOME)/.pyenv/versions/3.$$minor.*/bin/python3; do \
+	    if "$$python" -c "import sys; sys.exit(sys.version_info[:2] != (3, $$minor))" 2>/dev/null; then \
+	      echo "== $$python"; \
+	      $(MAKE) test PYTHON="$$python" VENV=.venv-3.$$minor || exit 1; \
+	      break; \
+	    fi; \
+	  done; \
+	done
+
+lint: $(VENV)/lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/lint $(VENV)/test
+	$(BIN)/mypy
+
+build: $(BUILT)
+
+bench: build $(VENV)/bench
+	cd bench && $(RUN)=1 ../$(BIN)/python -m pytest -q -p no:cacheprovider --benchmark-columns=median
+
+# The kernels alone, then the compiled twins through the whole suite, each with bounds checked by
+# ASan and undefined behaviour by UBSan. PYTHONMALLOC: every object is a block of its exact size.
+sanitize: build
+	$(MAKE) -C tests/csrc sanitize
+	rm -rf build/sanitize && mkdir -p build/sanitize
+	cp -r Makefile pyproject.toml setup.py README.md LICENSE wsfast tests fuzz build/sanitize
+	find build/sanitize -name '*.so' -delete
+	cd build/sanitize && WSFAST_EXTENSION=1 \
+	  CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" \
+	  LDFLAGS="-fsanitize=address,undefined" ../../$(BIN)/python setup.py -q build_ext --inplace
+	cd build/sanitize && $(RUN)=1 PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
+	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	  ../../$(BIN)/python -m pytest -q -p no:cacheprovider -n 2 tests/kernels tests/frames tests/test_differential.py
+
+# The NEON kernels, cross-compiled and run by qemu: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross
+# and qemu-user of Debian.
+neon:
+	$(MAKE) -C tests/csrc neon
+
+fuzz: build $(VENV)/fuzz
+	for harness in mask utf8 decoder; do \
+	  $(RUN)=1 $(BIN)/python fuzz/fuzz_$$harness.py -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
+clean:
+	rm -rf .venv* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find wsfast -name '*.so' -delete
+
+$(BUILT): $(VENV)/test $(SOURCES)
+	WSFAST_EXTENSION=1 $(BIN)/pip install -q --no-build-isolation --no-deps -e .
+	@touch $@
+
+# One stamp for each dependency group of pyproject.toml.
+$(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/fuzz: $(VENV)/pip pyproject.toml
+	$(BIN)/pip install -q --group $(@F)
+	@touch $@
+
+$(VENV)/pip:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade "pip>=25.1" setuptools Cython
+	@touch $@
