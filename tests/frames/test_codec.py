@@ -14,7 +14,6 @@ from wires import (
     PING,
     PONG,
     TEXT,
-    WAYS,
     byte_by_byte,
     drawn_from,
     feed_all,
@@ -31,22 +30,6 @@ SIZES = [0, 1, 2, 125, 126, 127, 128, 65535, 65536, 65537]
 @pytest.fixture(scope="module")
 def codec(backend):
     return backend.codec
-
-
-@pytest.fixture(params=Role, ids=lambda role: role.value)
-def role(request):
-    return request.param
-
-
-@pytest.fixture
-def masked(role):
-    """Whether this role receives masked frames."""
-    return role is Role.SERVER
-
-
-@pytest.fixture(params=WAYS, ids=lambda way: way.__name__)
-def way(request):
-    return request.param
 
 
 class TestFrame:
