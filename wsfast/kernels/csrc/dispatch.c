@@ -28,14 +28,14 @@ static const wsf_kernels sse2 = {
     .name = "sse2", MASK_FROM(sse2), CHECKS_FROM(scalar),
     DECODERS_FROM(scalar), LENGTHS_FROM(scalar), ENCODERS_FROM(scalar)};
 static const wsf_kernels ssse3 = {
-    .name = "ssse3", MASK_FROM(sse2), CHECKS_FROM(scalar),
-    DECODERS_FROM(scalar), LENGTHS_FROM(scalar), ENCODERS_FROM(scalar)};
+    .name = "ssse3", MASK_FROM(sse2), CHECKS_FROM(ssse3),
+    DECODERS_FROM(ssse3), LENGTHS_FROM(ssse3), ENCODERS_FROM(ssse3)};
 static const wsf_kernels avx2 = {
-    .name = "avx2", MASK_FROM(avx2), CHECKS_FROM(scalar),
-    DECODERS_FROM(scalar), LENGTHS_FROM(scalar), ENCODERS_FROM(scalar)};
+    .name = "avx2", MASK_FROM(avx2), CHECKS_FROM(avx2),
+    DECODERS_FROM(ssse3), LENGTHS_FROM(avx2), ENCODERS_FROM(ssse3)};
 static const wsf_kernels avx512 = {
     .name = "avx512", MASK_FROM(avx512), CHECKS_FROM(avx512),
-    DECODERS_FROM(scalar), LENGTHS_FROM(avx512), ENCODERS_FROM(scalar)};
+    DECODERS_FROM(ssse3), LENGTHS_FROM(avx512), ENCODERS_FROM(ssse3)};
 static const wsf_kernels avx512vbmi2 = {
     .name = "avx512vbmi2", MASK_FROM(avx512), CHECKS_FROM(avx512),
     DECODERS_FROM(avx512vbmi2), LENGTHS_FROM(avx512), ENCODERS_FROM(avx512vbmi2)};
@@ -61,11 +61,11 @@ static bool cpu_has(int leaf, int reg, unsigned bits, unsigned state)
     return ((unsigned)regs[reg] & bits) == bits;
 }
 
-static bool has_ssse3(void) { return cpu_has(1, ECX, 1u << 9, 0); }
+static bool has_ssse3(void) { return cpu_has(1, ECX, 1u << 9 | 1u << 23, 0); } /* with POPCNT */
 static bool has_avx2(void) { return cpu_has(7, EBX, 1u << 5, AVX_STATE); }
-static bool has_avx512(void) /* F, DQ, BW, VL */
+static bool has_avx512(void) /* F, DQ, BW, VL, and BMI2 */
 {
-    return cpu_has(7, EBX, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31, AVX512_STATE);
+    return cpu_has(7, EBX, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31 | 1u << 8, AVX512_STATE);
 }
 static bool has_avx512vbmi2(void) /* VBMI, VBMI2 */
 {
@@ -74,11 +74,12 @@ static bool has_avx512vbmi2(void) /* VBMI, VBMI2 */
 #else
 #define HAS(feature) (__builtin_cpu_supports(feature) != 0)
 
-static bool has_ssse3(void) { return HAS("ssse3"); }
-static bool has_avx2(void) { return HAS("avx2"); }
+static bool has_ssse3(void) { return HAS("ssse3") && HAS("popcnt"); }
+static bool has_avx2(void) { return HAS("avx2") && HAS("popcnt"); }
 static bool has_avx512(void)
 {
-    return HAS("avx512f") && HAS("avx512dq") && HAS("avx512bw") && HAS("avx512vl");
+    return HAS("avx512f") && HAS("avx512dq") && HAS("avx512bw") && HAS("avx512vl") &&
+           HAS("bmi2");
 }
 static bool has_avx512vbmi2(void)
 {
@@ -89,8 +90,8 @@ static bool has_avx512vbmi2(void)
 
 #if WSF_ARM
 static const wsf_kernels neon = {
-    .name = "neon", MASK_FROM(neon), CHECKS_FROM(scalar),
-    DECODERS_FROM(scalar), LENGTHS_FROM(scalar), ENCODERS_FROM(scalar)};
+    .name = "neon", MASK_FROM(neon), CHECKS_FROM(neon),
+    DECODERS_FROM(neon), LENGTHS_FROM(neon), ENCODERS_FROM(neon)};
 #endif
 
 static const struct {

@@ -10,7 +10,7 @@
 #else
 #define WSF_X86 0
 #endif
-#if (defined(__aarch64__) || defined(_M_ARM64)) && !defined(WSF_SCALAR_ONLY)
+#if ((defined(__aarch64__) && !defined(__AARCH64EB__)) || defined(_M_ARM64)) && !defined(WSF_SCALAR_ONLY)
 #define WSF_ARM 1
 #else
 #define WSF_ARM 0
@@ -39,6 +39,11 @@
 #else
 #define WSF_INLINE static inline __attribute__((always_inline))
 #endif
+
+/* The name of a function in the instruction set SET that a file has chosen. */
+#define WSF_JOIN_(name, set) name##_##set
+#define WSF_JOIN(name, set) WSF_JOIN_(name, set)
+#define WSF_OF_SET(name) WSF_JOIN(name, SET)
 
 static inline int wsf_width_of_lead(uint8_t highest)
 {
@@ -74,12 +79,22 @@ WSF_MASK_KERNELS(avx2)
 WSF_MASK_KERNELS(avx512)
 WSF_MASK_KERNELS(neon)
 WSF_UTF8_CHECKS(scalar)
+WSF_UTF8_CHECKS(ssse3)
+WSF_UTF8_CHECKS(avx2)
 WSF_UTF8_CHECKS(avx512)
+WSF_UTF8_CHECKS(neon)
 WSF_UTF8_DECODERS(scalar)
+WSF_UTF8_DECODERS(ssse3)
 WSF_UTF8_DECODERS(avx512vbmi2)
+WSF_UTF8_DECODERS(neon)
 WSF_UTF8_LENGTHS(scalar)
+WSF_UTF8_LENGTHS(ssse3)
+WSF_UTF8_LENGTHS(avx2)
 WSF_UTF8_LENGTHS(avx512)
+WSF_UTF8_LENGTHS(neon)
 WSF_UTF8_ENCODERS(scalar)
+WSF_UTF8_ENCODERS(ssse3)
 WSF_UTF8_ENCODERS(avx512vbmi2)
+WSF_UTF8_ENCODERS(neon)
 
 #endif

@@ -38,14 +38,7 @@ INLINE size_t v_count_starts(vec v)
 {
     return (size_t)_mm_popcnt_u64(_mm512_cmpgt_epi8_mask(v, v_fill(0xBF)));
 }
-/* Only as exact as wsf_width_of_lead() needs it, in fewer steps than a maximum across lanes. */
-INLINE uint8_t v_highest(vec v)
-{
-    return _mm512_cmpge_epu8_mask(v, v_fill(0xF0))   ? 0xF0
-           : _mm512_cmpge_epu8_mask(v, v_fill(0xC4)) ? 0xC4
-           : _mm512_movepi8_mask(v)                  ? 0xC2
-                                                     : 0;
-}
+INLINE bool v_reaches(vec v, uint8_t byte) { return _mm512_cmpge_epu8_mask(v, v_fill(byte)) != 0; }
 
 #include "utf8_lookup.h"
 

@@ -214,62 +214,79 @@ INLINE size_t squeeze(uint8_t *dst, size_t room, vec lanes, uint64_t lasts)
     return count;
 }
 
-SET_TARGET void wsf_ucs1_to_utf8_avx512vbmi2(uint8_t *dst, size_t size, const uint8_t *src, size_t n)
+/* Up to U+07FF in lanes of two bytes. */
+INLINE vec encode_in_2(vec c)
 {
-    size_t i = 0, count;
+    __mmask32 two = _mm512_cmpgt_epu16_mask(c, _mm512_set1_epi16(0x7F));
+    vec last = _mm512_slli_epi16(c, 8);
+    vec pair = choose(_mm512_set1_epi16(0x3F1F), choose(_mm512_set1_epi16(0x3F00), last, _mm512_srli_epi16(c, 6)),
+                      _mm512_set1_epi16((short)0x80C0));
 
-    for (; i < n; dst += count, size -= count) {
-        vec v = _mm512_maskz_loadu_epi8(first_lanes(n - i), src + i);
-        if (_mm512_movepi8_mask(v) == 0) {
-            count = n - i < 64 ? n - i : 64;
-            put_bytes(dst, size, v, count);
-            i += 64;
-            continue;
-        }
-        vec c = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(v));
-        __mmask32 two = _mm512_cmpgt_epu16_mask(c, _mm512_set1_epi16(0x7F));
-        vec last = _mm512_slli_epi16(c, 8);
-        vec lead = _mm512_or_si512(_mm512_srli_epi16(c, 6), _mm512_set1_epi16(0xC0));
-        /* 80..BF is its own continuation byte, C0..FF is without its bit 6. */
-        c = _mm512_mask_mov_epi16(last, two, _mm512_or_si512(
-                _mm512_and_si512(last, _mm512_set1_epi16((short)0xBF00)), lead));
-        count = squeeze(dst, size, c, 0xAAAAAAAAAAAAAAAA & first_lanes(2 * (n - i)));
-        i += 32;
-    }
+    return _mm512_mask_mov_epi16(last, two, pair);
 }
 
-/* Sixteen characters, each in four bytes as squeeze() wants it. */
-INLINE vec encode16(vec c)
+/* Any in lanes of four. */
+INLINE vec encode_in_4(vec c, bool beyond_bmp)
 {
     /* Bits 18.., 12.., 6.. and 0.. of either half of each eight bytes. */
     const vec sextets = _mm512_set1_epi64(0x20262C3200060C12);
     __mmask16 two = _mm512_cmpgt_epu32_mask(c, _mm512_set1_epi32(0x7F));
     __mmask16 three = _mm512_cmpgt_epu32_mask(c, _mm512_set1_epi32(0x7FF));
-    __mmask16 four = _mm512_cmpgt_epu32_mask(c, _mm512_set1_epi32(0xFFFF));
     vec marks = _mm512_set1_epi32((int)0x80C00000);
-    vec bytes = _mm512_multishift_epi64_epi8(sextets, c);
+    vec bytes = _mm512_and_si512(_mm512_multishift_epi64_epi8(sextets, c), fill(0x3F));
 
     marks = _mm512_mask_mov_epi32(marks, three, _mm512_set1_epi32((int)0x8080E000));
-    marks = _mm512_mask_mov_epi32(marks, four, _mm512_set1_epi32((int)0x808080F0));
-    bytes = _mm512_or_si512(_mm512_and_si512(bytes, fill(0x3F)), marks);
-    return _mm512_mask_mov_epi32(_mm512_slli_epi32(c, 24), two, bytes);
+    if (beyond_bmp) {
+        __mmask16 four = _mm512_cmpgt_epu32_mask(c, _mm512_set1_epi32(0xFFFF));
+        marks = _mm512_mask_mov_epi32(marks, four, _mm512_set1_epi32((int)0x808080F0));
+    }
+    return _mm512_mask_or_epi32(_mm512_slli_epi32(c, 24), two, bytes, marks);
+}
+
+INLINE uint64_t last_of_2(size_t chars) { return 0xAAAAAAAAAAAAAAAA & first_lanes(2 * chars); }
+INLINE uint64_t last_of_4(size_t chars) { return 0x8888888888888888 & first_lanes(4 * chars); }
+
+SET_TARGET void wsf_ucs1_to_utf8_avx512vbmi2(uint8_t *dst, size_t size, const uint8_t *src, size_t n)
+{
+    size_t i, count;
+
+    for (i = 0; i < n; i += 64, dst += count, size -= count) {
+        vec v = _mm512_maskz_loadu_epi8(first_lanes(n - i), src + i);
+        if (_mm512_movepi8_mask(v) == 0) {
+            count = n - i < 64 ? n - i : 64;
+            put_bytes(dst, size, v, count);
+            continue;
+        }
+        vec half = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(v));
+        count = squeeze(dst, size, encode_in_2(half), last_of_2(n - i));
+        if (n - i > 32) {
+            half = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(v, 1));
+            count += squeeze(dst + count, size - count, encode_in_2(half), last_of_2(n - i - 32));
+        }
+    }
 }
 
 SET_TARGET void wsf_ucs2_to_utf8_avx512vbmi2(uint8_t *dst, size_t size, const uint16_t *src, size_t n)
 {
-    size_t i = 0, count;
+    size_t i, count;
 
-    for (; i < n; dst += count, size -= count) {
+    for (i = 0; i < n; i += 32, dst += count, size -= count) {
         vec v = _mm512_maskz_loadu_epi16((__mmask32)first_lanes(n - i), src + i);
-        if (_mm512_cmpgt_epu16_mask(v, _mm512_set1_epi16(0x7F)) == 0) {
+        if (_mm512_test_epi16_mask(v, _mm512_set1_epi16((short)0xFF80)) == 0) {
             count = n - i < 32 ? n - i : 32;
             put_bytes(dst, size, _mm512_castsi256_si512(_mm512_cvtepi16_epi8(v)), count);
-            i += 32;
             continue;
         }
-        vec lanes = encode16(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(v)));
-        count = squeeze(dst, size, lanes, 0x8888888888888888 & first_lanes(4 * (n - i)));
-        i += 16;
+        if (_mm512_test_epi16_mask(v, _mm512_set1_epi16((short)0xF800)) == 0) {
+            count = squeeze(dst, size, encode_in_2(v), last_of_2(n - i));
+            continue;
+        }
+        vec half = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(v));
+        count = squeeze(dst, size, encode_in_4(half, false), last_of_4(n - i));
+        if (n - i > 16) {
+            half = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(v, 1));
+            count += squeeze(dst + count, size - count, encode_in_4(half, false), last_of_4(n - i - 16));
+        }
     }
 }
 
@@ -279,7 +296,12 @@ SET_TARGET void wsf_ucs4_to_utf8_avx512vbmi2(uint8_t *dst, size_t size, const ui
 
     for (i = 0; i < n; i += 16, dst += count, size -= count) {
         vec c = _mm512_maskz_loadu_epi32((__mmask16)first_lanes(n - i), src + i);
-        count = squeeze(dst, size, encode16(c), 0x8888888888888888 & first_lanes(4 * (n - i)));
+        if (_mm512_test_epi32_mask(c, _mm512_set1_epi32((int)0xFFFFFF80)) == 0) {
+            count = n - i < 16 ? n - i : 16;
+            put_bytes(dst, size, _mm512_castsi128_si512(_mm512_cvtepi32_epi8(c)), count);
+            continue;
+        }
+        count = squeeze(dst, size, encode_in_4(c, true), last_of_4(n - i));
     }
 }
 

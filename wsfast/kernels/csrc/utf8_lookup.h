@@ -2,12 +2,16 @@
  * Daniel Lemire, "Validating UTF-8 in less than one instruction per byte", 2020.
  *
  * No include guard: a file includes this once, after it has defined for its instruction set
- *   SET, SET_TARGET   the suffix of the functions, and their target attribute
- *   vec, WIDTH        a register of bytes, and how many
- *   v_load, v_load_part (the bytes behind the end are zero), v_table (16 bytes, fit for v_lookup),
- *   v_zero, v_fill, v_or, v_and, v_xor, v_max, v_minus (saturating), v_shift_4 (to
- *   the right; bits 4..7 may be anything), v_lookup (table, indices below 16), V_BEFORE (v, previous, k: the bytes k places before those of v),
- *   v_is_ascii, v_is_zero, v_highest, v_count_starts (bytes that begin a character)
+ *   SET, SET_TARGET  the suffix of the functions, and their target attribute
+ *   vec, WIDTH       a register of bytes, and how many
+ *   v_load, v_load_part (zeros behind the end), v_zero, v_fill, v_or, v_and, v_xor, v_max
+ *   v_table          sixteen bytes to look up, and v_lookup of (table, indices below 16)
+ *   v_minus          no less than 0
+ *   v_shift_4        to the right; bits 4..7 of each byte may become anything
+ *   V_BEFORE         of (v, previous, k): the bytes k places before those of v
+ *   v_count_starts   how many bytes begin a character: are not in 80..BF
+ *   v_reaches        of (v, byte): true if any is not below
+ *   v_is_ascii, v_is_zero
  */
 
 /* What can be wrong with two bytes in a row, one bit each. The first byte's high nibble, its low
@@ -87,6 +91,15 @@ WSF_INLINE SET_TARGET vec misfits_behind(const rules *r, vec previous, vec v)
     return misfits(r, v, V_BEFORE(v, previous, 1), V_BEFORE(v, previous, 2), V_BEFORE(v, previous, 3));
 }
 
+/* wsf_width_of_lead() of the highest byte. */
+WSF_INLINE SET_TARGET int width_of(vec bytes)
+{
+    return v_reaches(bytes, 0xF0)   ? WSF_UCS4
+           : v_reaches(bytes, 0xC4) ? WSF_UCS2
+           : v_reaches(bytes, 0x80) ? WSF_UCS1
+                                    : WSF_ASCII;
+}
+
 /* `count` is written out by the callers below: without it the counting falls away. */
 WSF_INLINE SET_TARGET bool check(const uint8_t *src, size_t n, bool count, wsf_text *text)
 {
@@ -127,20 +140,17 @@ WSF_INLINE SET_TARGET bool check(const uint8_t *src, size_t n, bool count, wsf_t
         return false;
     if (count) {
         text->chars = starts;
-        text->width = wsf_width_of_lead(v_highest(highest));
+        text->width = width_of(highest);
     }
     return true;
 }
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-
-SET_TARGET bool JOIN(wsf_utf8_valid_, SET)(const uint8_t *src, size_t n)
+SET_TARGET bool WSF_OF_SET(wsf_utf8_valid)(const uint8_t *src, size_t n)
 {
     return check(src, n, false, NULL);
 }
 
-SET_TARGET bool JOIN(wsf_utf8_scan_, SET)(const uint8_t *src, size_t n, wsf_text *text)
+SET_TARGET bool WSF_OF_SET(wsf_utf8_scan)(const uint8_t *src, size_t n, wsf_text *text)
 {
     return check(src, n, true, text);
 }
