@@ -43,7 +43,7 @@ bench: build $(VENV)/bench
 # The kernels alone, then the compiled twins through the whole suite, each with bounds checked by
 # ASan and undefined behaviour by UBSan. PYTHONMALLOC: every object is a block of its exact size.
 sanitize: build
-	$(MAKE) -C tests/csrc sanitize
+	$(MAKE) -f tests/csrc/Makefile sanitize
 	rm -rf build/sanitize && mkdir -p build/sanitize
 	cp -r Makefile pyproject.toml setup.py README.md LICENSE wsfast tests fuzz build/sanitize
 	find build/sanitize -name '*.so' -delete
@@ -57,7 +57,7 @@ sanitize: build
 # The NEON kernels, cross-compiled and run by qemu: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross
 # and qemu-user of Debian.
 neon:
-	$(MAKE) -C tests/csrc neon
+	$(MAKE) -f tests/csrc/Makefile neon
 
 fuzz: build $(VENV)/fuzz
 	for harness in mask utf8 decoder; do \

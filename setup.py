@@ -24,7 +24,7 @@ if choice == "1" or (choice is None and sys.implementation.name == "cpython"):
         [
             Extension(
                 source.removesuffix(".pyx").replace("/", "."),
-                [source, *sorted(glob(f"{CSRC}/*.c"))] if source.endswith("_simd.pyx") else [source],
+                [source, *(sorted(glob(f"{CSRC}/*.c")) if source.endswith("_simd.pyx") else [])],
                 include_dirs=[CSRC],
                 depends=glob(f"{CSRC}/*.h"),
                 extra_compile_args=flags,

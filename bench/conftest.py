@@ -22,9 +22,11 @@ def row(benchmark):
         result = contest(ours, [Contestant(peer, run) for peer, (run, _) in others.items()], rounds)
         benchmark.extra_info.update(result.ratios)
         benchmark.pedantic(ours, rounds=5, warmup_rounds=1)
-        report(name, result.seconds, {
-            peer: (ratio, others[peer][1]) for peer, ratio in result.ratios.items()
-        })
+        report(
+            name,
+            result.seconds,
+            {peer: (ratio, others[peer][1]) for peer, ratio in result.ratios.items()},
+        )
 
     return run
 
@@ -39,11 +41,21 @@ def pytest_terminal_summary(terminalreporter):
     if not _rows:
         return
     line = terminalreporter.write_line
-    peers = ["Cython", "websockets", "websocket-client", "aiohttp", "wsproto", "wsaccel", "autobahn"]
+    peers = [
+        "Cython",
+        "websockets",
+        "websocket-client",
+        "aiohttp",
+        "wsproto",
+        "wsaccel",
+        "autobahn",
+    ]
     line("")
-    line(f"{platform.processor() or platform.machine()}, Python {sys.version.split()[0]}, "
-         f"wsfast {wsfast.__version__} ({wsfast.backend}, {wsfast.kernel}); "
-         + ", ".join(f"{peer} {version(peer)}" for peer in peers))
+    line(
+        f"{platform.processor() or platform.machine()}, Python {sys.version.split()[0]}, "
+        f"wsfast {wsfast.__version__} ({wsfast.backend}, {wsfast.kernel}); "
+        + ", ".join(f"{peer} {version(peer)}" for peer in peers)
+    )
     line("")
     line("| row | against | wsfast takes | times as fast | at least |")
     line("|---|---|---|---|---|")

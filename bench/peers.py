@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import aiohttp
 from aiohttp._websocket.reader_c import WebSocketDataQueue, WebSocketReader
@@ -95,10 +96,8 @@ def aiohttp_sender(client: bool):
 
     def send(text: str) -> bytes:
         transport.writes.clear()
-        try:
+        with suppress(StopIteration):
             writer.send_frame(text.encode("utf-8"), aiohttp.WSMsgType.TEXT).send(None)
-        except StopIteration:
-            pass
         return b"".join(transport.writes)
 
     return send

@@ -1,7 +1,7 @@
 """WebSocket for Python at the speed of C: masking, UTF-8, frames and messages of RFC 6455.
 
-``wsfast.backend`` says what runs: ``"compiled"`` or ``"python"``. ``wsfast.kernel`` names the kernels
-in use, such as ``"avx2"``; it is ``"python"`` where nothing is compiled.
+``wsfast.backend`` says what runs: ``"compiled"`` or ``"python"``. ``wsfast.kernel`` names the
+kernels in use, such as ``"avx2"``; it is ``"python"`` where nothing is compiled.
 """
 
 from ._backend import backend, kernel

@@ -85,4 +85,4 @@ def may_be_sent(code: int) -> bool:
     1004 is reserved; 1005, 1006 and 1015 are for reporting inside a program only; 1016 to 2999
     belong to later revisions, 3000 to 4999 to libraries and applications.
     """
-    return 1000 <= code <= 1014 and code not in (1004, 1005, 1006) or 3000 <= code <= 4999
+    return (1000 <= code <= 1014 and code not in (1004, 1005, 1006)) or 3000 <= code <= 4999

@@ -310,7 +310,7 @@ def split_frames(
         head = data[position : position + MAX_HEADER_SIZE]
         first = head[0]
         control = first & CONTROL_BIT
-        if first & OPCODE_BITS not in _OPCODES or control and not first & FIN:
+        if first & OPCODE_BITS not in _OPCODES or (control and not first & FIN):
             return frames, position, False
         try:
             found = length_and_key(head, masked)

@@ -299,9 +299,7 @@ class MessageEncoder:
                 return pieces
 
 
-def encode_message(
-    message: str | Buffer, role: Role, *, fragment_size: int | None = None
-) -> bytes:
+def encode_message(message: str | Buffer, role: Role, *, fragment_size: int | None = None) -> bytes:
     """Encode one message, as ``MessageEncoder(role, fragment_size=...).encode(message)`` does.
 
     >>> encode_message("Hello", Role.SERVER).hex(" ")

@@ -73,7 +73,7 @@ class Close:
             raise ValueError(f"code {self.code} must not be sent in a close frame")
         reason = self.reason.encode()
         if len(reason) > 123:
-            raise ValueError(f"reason takes {len(reason)} bytes, and a close frame has room for 123")
+            raise ValueError(f"reason takes {len(reason)} bytes, and there is room for 123")
         return self.code.to_bytes(2, "big") + reason
 
 
