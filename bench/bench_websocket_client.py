@@ -1,8 +1,8 @@
 """websocket-client receiving texts of 64 KiB, in mixed languages, from another process.
 
-Three ways of running the same library, in one process, in interleaved rounds: as it is, with wsaccel
-(where that is installed), and on wsfast. Each way is checked before it is timed; the figures are
-medians.
+Three ways of running the same library, in one process and in interleaved rounds: as it is, with
+wsaccel (where that is installed), and on wsfast. Each way is checked before it is timed; the ratios
+are of medians.
 
     python bench/bench_websocket_client.py
 """
@@ -48,8 +48,10 @@ def ratios() -> dict[str, float]:
     """Measure how many times faster wsfast makes the library."""
     medians = {way: statistics.median(times) for way, times in measure().items()}
     patched = medians.pop("wsfast")
-    return {f"websocket-client, 64 KiB texts: wsfast against {way}": time / patched
-            for way, time in medians.items()}
+    return {
+        f"websocket-client, 64 KiB texts: wsfast against {way}": time / patched
+        for way, time in medians.items()
+    }
 
 
 def measure() -> dict[str, list[float]]:
@@ -106,7 +108,7 @@ def use(library: ModuleType) -> None:
 
 
 class Flood:
-    """A server in another process, pinned to another core, that sends text as fast as it is read."""
+    """A server in another process, on another core, that sends text as fast as it is read."""
 
     def __enter__(self) -> Flood:
         self._process = subprocess.Popen(

@@ -1,0 +1,117 @@
+"""The command line: ``python -m wsfast run -- COMMAND...`` and ``python -m wsfast info``.
+
+``run`` patches every library that is known and installed, and then becomes the program: same
+arguments, same ``sys.path``, same exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+from . import __version__, backend, kernel
+from .integrations import KNOWN, patch_installed
+
+__all__ = ["main"]
+
+_USAGE = """\
+usage: python -m wsfast run -- COMMAND...   run a Python program on wsfast
+       python -m wsfast info                say what is here, and what wsfast knows
+
+COMMAND is what would follow "python", or a Python program on PATH:
+    script.py [argument]...
+    -m module [argument]...
+    -c code [argument]...
+    program [argument]...
+"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Do what the command line says.
+
+    Raises:
+        SystemExit: it says nothing that makes sense, or the program ended so.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    match arguments:
+        case ["info"]:
+            info()
+        case ["run", "--", *command] | ["run", *command] if command and command != ["--help"]:
+            patch_installed()
+            run(command)
+        case [*_, "-h" | "--help"]:
+            print(_USAGE, end="")
+        case _:
+            sys.exit(_USAGE)
+
+
+def info() -> None:
+    """Print the version, the backend, and the libraries that can run on wsfast."""
+    print(f"wsfast {__version__}, backend {backend}, kernel {kernel}")
+    for name, library in KNOWN.items():
+        installed = library.installed or "not installed"
+        verdict = "" if library.installed in library.versions else " (runs unpatched)"
+        print(f"{name}: {installed}{verdict if library.installed else ''}")
+
+
+def run(command: list[str]) -> None:
+    """Run a Python program in this process, as ``python COMMAND...`` would.
+
+    Raises:
+        SystemExit: there is no such program, it is none for this Python, or it ended so.
+    """
+    match command:
+        case ["-m", module, *arguments]:
+            sys.argv[:] = [module, *arguments]
+            _begin_path_with(os.getcwd())
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        case ["-c", code, *arguments]:
+            sys.argv[:] = ["-c", *arguments]
+            _begin_path_with("")
+            exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
+        case ["-m" | "-c"]:
+            sys.exit(f"wsfast: {command[0]} wants an argument")
+        case [program, *arguments]:
+            script = program if os.path.exists(program) else _find_on_path(program)
+            sys.argv[:] = [script, *arguments]
+            if os.path.isfile(script):
+                _begin_path_with(os.path.dirname(os.path.realpath(script)))
+            runpy.run_path(script, run_name="__main__")
+
+
+def _begin_path_with(entry: str) -> None:
+    """Replace what ``python -m wsfast`` has put first by what the program would find there."""
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path[0] = entry
+
+
+def _find_on_path(program: str) -> str:
+    """Find a program that is a Python script for this very Python."""
+    found = shutil.which(program)
+    if found is None:
+        sys.exit(f"wsfast: no such file, and no such program on PATH: {program}")
+    with open(found, "rb") as file:
+        # The interpreter stands in the first line, or, where its path is long, in an exec below it.
+        shebang = re.match(rb"#!(?:/bin/sh\n'''exec' )?\"?([^\s\"]*)(?: +(\S+))?", file.read(1024))
+    if shebang is None:
+        sys.exit(f"wsfast: {found} is not a Python script")
+    interpreter, argument = (os.fsdecode(part or b"") for part in shebang.groups())
+    if os.path.basename(interpreter) == "env":
+        interpreter = shutil.which(argument) or argument
+    if "python" not in os.path.basename(interpreter):
+        sys.exit(f"wsfast: {found} is not a Python script: {interpreter} runs it")
+    if not _is_this_python(Path(interpreter)):
+        sys.exit(
+            f"wsfast: {found} belongs to another Python; install wsfast there, and run\n"
+            f"    {interpreter} -m wsfast run -- {program}"
+        )
+    return found
+
+
+def _is_this_python(interpreter: Path) -> bool:
+    # By directory: the file in a virtual environment is a link to the Python that made it.
+    return interpreter.parent.resolve() == Path(sys.executable).parent.resolve()

@@ -1,0 +1,266 @@
+"""Seams: the functions of another library that wsfast replaces, checked and reversible.
+
+The rules:
+
+- Only a version that is known is touched, and in it only a function whose source is known: a newer
+  release, or another tool's wrapper, is refused with one RuntimeWarning, and the library runs as it
+  was.
+- All seams of a library are in place, or none.
+- Nothing is imported that the program does not import itself. Modules that are loaded are patched
+  at once, the others when the program loads them, by one import hook that is there only as long as
+  something waits for it.
+- ``unpatch`` puts the very objects back that were found, and leaves alone what somebody else has
+  replaced in the meantime.
+
+A replacement handles what is well-formed and common, and hands everything else, with nothing
+consumed, to the original that it was built around.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import update_wrapper
+from importlib import metadata
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+__all__ = ["Integration", "Seam", "fingerprint"]
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Seam:
+    """One function of a library, and what takes its place.
+
+    Attributes:
+        module: the full name of the module where the library looks the function up.
+        attribute: its name there; a method as ``"Class.method"``.
+        originals: the fingerprints of all sources that the replacement can stand in for.
+        replacement: builds it, given the original and the module. It must not import the library.
+    """
+
+    module: str
+    attribute: str
+    originals: tuple[str, ...]
+    replacement: Callable[[Function, Any], Function]
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.attribute}"
+
+    def find(self) -> tuple[Any, str, Any]:
+        """Find the owner of the attribute, its last name, and what is there now.
+
+        Raises:
+            LookupError: it is not there.
+        """
+        *classes, name = self.attribute.split(".")
+        owner: Any = sys.modules[self.module]
+        for step in classes:
+            owner = vars(owner).get(step)
+            if not isinstance(owner, type):
+                raise LookupError(f"{self} is not there")
+        if name not in vars(owner):
+            raise LookupError(f"{self} is not there")
+        return owner, name, vars(owner)[name]
+
+    def build(self, found: Any) -> Any:
+        """Check what was found, and build what takes its place.
+
+        Raises:
+            LookupError: it is not an original that the replacement can stand in for.
+        """
+        kind = type(found) if isinstance(found, staticmethod | classmethod) else None
+        original = found.__func__ if kind else found
+        source = fingerprint(original)
+        if source not in self.originals:
+            raise LookupError(f"{self} is not the function that wsfast knows ({source})")
+        replacement = self.replacement(original, sys.modules[self.module])
+        update_wrapper(replacement, original)
+        return kind(replacement) if kind else replacement
+
+
+class _InPlace(NamedTuple):
+    owner: Any
+    name: str
+    original: Any
+    replacement: Any
+
+    def still(self) -> bool:
+        return vars(self.owner).get(self.name) is self.replacement
+
+
+class Integration:
+    """A library that wsfast knows how to speed up: its versions and its seams.
+
+    Args:
+        distribution: the name it is installed by.
+        versions: every version that the seams were tested with.
+        seams: what is replaced.
+    """
+
+    def __init__(self, distribution: str, versions: Sequence[str], seams: Sequence[Seam]) -> None:
+        self.distribution = distribution
+        self.versions = tuple(versions)
+        self.seams = tuple(seams)
+        self._in_place: dict[Seam, _InPlace] = {}
+
+    @property
+    def installed(self) -> str | None:
+        """The version that is installed; None if it is not."""
+        try:
+            return metadata.version(self.distribution)
+        except metadata.PackageNotFoundError:
+            return None
+
+    def in_place(self) -> list[str]:
+        """List the seams that run on wsfast now."""
+        return [str(seam) for seam, change in self._in_place.items() if change.still()]
+
+    def patch(self) -> bool:
+        """Put all seams in place, now or when their modules are imported.
+
+        Returns:
+            Whether the library runs on wsfast; if not, a RuntimeWarning has said why.
+        """
+        version = self.installed
+        if version not in self.versions:
+            what = f"version {version} is not known" if version else "it is not installed"
+            known = ", ".join(self.versions)
+            self._refuse(f"{what} (known: {known})")
+            return False
+        if not self._apply([seam for seam in self.seams if seam.module in sys.modules]):
+            return False
+        for seam in self.seams:
+            if seam.module not in sys.modules:
+                _import_hook.wait_for(seam.module, self)
+        return True
+
+    def unpatch(self) -> None:
+        """Put the originals back, and wait for no further import."""
+        _import_hook.forget(self)
+        for change in self._in_place.values():
+            if change.still():
+                setattr(change.owner, change.name, change.original)
+        self._in_place.clear()
+
+    def imported(self, module: str) -> None:
+        """Put the seams of a module in place that the program has just imported."""
+        self._apply([seam for seam in self.seams if seam.module == module])
+
+    def _apply(self, seams: Sequence[Seam]) -> bool:
+        changes: dict[Seam, _InPlace] = {}
+        try:
+            for seam in seams:
+                owner, name, found = seam.find()
+                known = self._in_place.get(seam)
+                if known is None or known.replacement is not found:
+                    changes[seam] = _InPlace(owner, name, found, seam.build(found))
+        except LookupError as exc:
+            self.unpatch()
+            self._refuse(str(exc))
+            return False
+        for change in changes.values():
+            setattr(change.owner, change.name, change.replacement)
+        self._in_place |= changes
+        return True
+
+    def _refuse(self, why: str) -> None:
+        warnings.warn(
+            f"wsfast leaves {self.distribution} unpatched: {why}", RuntimeWarning, stacklevel=4
+        )
+
+
+def fingerprint(function: object) -> str:
+    """Tell one source of a function from another: a short hash, or the reason why there is none.
+
+    It is of the function itself, never of one that it wraps, so that a wrapper is not taken for the
+    original.
+    """
+    if not isinstance(function, FunctionType):
+        return f"not a Python function, but {type(function).__name__}"
+    try:
+        source = inspect.getsource(function.__code__)
+    except (OSError, TypeError):
+        return "its source is not at hand"
+    return hashlib.sha256(source.encode()).hexdigest()[:12]
+
+
+class _ImportHook(MetaPathFinder):
+    """Tells integrations when a module that they wait for has been imported.
+
+    It finds nothing itself: it asks the other finders, and lends the spec a loader for as long as
+    the import takes.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[Integration]] = {}
+
+    def wait_for(self, module: str, integration: Integration) -> None:
+        waiting = self._waiting.setdefault(module, [])
+        if integration not in waiting:
+            waiting.append(integration)
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+
+    def forget(self, integration: Integration) -> None:
+        for module in list(self._waiting):
+            if integration in self._waiting[module]:
+                self._waiting[module].remove(integration)
+            if not self._waiting[module]:
+                del self._waiting[module]
+        self._leave_if_idle()
+
+    def imported(self, module: str) -> None:
+        integrations = self._waiting.pop(module, [])
+        self._leave_if_idle()
+        for integration in integrations:
+            integration.imported(module)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname not in self._waiting:
+            return None
+        for finder in sys.meta_path:
+            if finder is not self:
+                spec = finder.find_spec(fullname, path, target)
+                if spec is not None:
+                    if spec.loader is not None:
+                        spec.loader = _LentLoader(spec.loader)
+                    return spec
+        return None
+
+    def _leave_if_idle(self) -> None:
+        if not self._waiting and self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+
+class _LentLoader(Loader):
+    """Executes a module with its own loader, which it gives back first, and then says so."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        _import_hook.imported(module.__name__)
+
+
+_import_hook = _ImportHook()
