@@ -34,7 +34,7 @@ INLINE void put_bytes(uint8_t *dst, size_t room, vec v, size_t count)
         _mm512_mask_storeu_epi8(dst, first_lanes(count), v);
 }
 
-INLINE void put_2bytes(uint16_t *dst, size_t room, vec v, size_t count)
+INLINE void put_ucs2(uint16_t *dst, size_t room, vec v, size_t count)
 {
     if (room >= 32)
         _mm512_storeu_si512(dst, v);
@@ -42,7 +42,7 @@ INLINE void put_2bytes(uint16_t *dst, size_t room, vec v, size_t count)
         _mm512_mask_storeu_epi16(dst, (__mmask32)first_lanes(count), v);
 }
 
-INLINE void put_4bytes(uint32_t *dst, size_t room, vec v, size_t count)
+INLINE void put_ucs4(uint32_t *dst, size_t room, vec v, size_t count)
 {
     if (room >= 16)
         _mm512_storeu_si512(dst, v);
@@ -79,7 +79,7 @@ typedef struct {
     uint64_t ends;                    /* where a character ends */
 } window;
 
-/* The bytes k before src[i], as far as they exist. */
+/* The bytes k places before those of a window; what would lie before the text is not touched. */
 INLINE vec load_before(const uint8_t *src, size_t i, size_t k, uint64_t inside)
 {
     return _mm512_maskz_loadu_epi8(inside & ~first_lanes(i < k ? k : 0), src + i - k);
@@ -137,6 +137,7 @@ INLINE vec high_bits(window w)
 
 SET_TARGET void wsf_utf8_to_ucs2_avx512vbmi2(uint16_t *dst, size_t chars, const uint8_t *src, size_t n)
 {
+    /* Bytes of two registers in turns: 0, 64 + 0, 1, 64 + 1 and so on. */
     const vec first_half = _mm512_set_epi64(
         0x5F1F5E1E5D1D5C1C, 0x5B1B5A1A59195818, 0x5717561655155414, 0x5313521251115010,
         0x4F0F4E0E4D0D4C0C, 0x4B0B4A0A49094808, 0x4707460645054404, 0x4303420241014000);
@@ -157,57 +158,53 @@ SET_TARGET void wsf_utf8_to_ucs2_avx512vbmi2(uint16_t *dst, size_t chars, const 
             first = _mm512_permutex2var_epi8(low, first_half, middle);
             second = _mm512_permutex2var_epi8(low, second_half, middle);
         }
-        put_2bytes(dst, chars, first, count);
+        put_ucs2(dst, chars, first, count);
         if (count > 32)
-            put_2bytes(dst + 32, chars - 32, second, count - 32);
+            put_ucs2(dst + 32, chars - 32, second, count - 32);
     }
 }
 
 SET_TARGET void wsf_utf8_to_ucs4_avx512vbmi2(uint32_t *dst, size_t chars, const uint8_t *src, size_t n)
 {
-    const vec order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    /* Unpacking works in lanes of sixteen bytes, here four characters. So four at a time go in
+     * turns to the four lanes, and come out of them in their order. */
+    const vec dealt = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    const vec zero = _mm512_setzero_si512();
     size_t i, count;
 
     for (i = 0; i < n; i += 64, dst += count, chars -= count) {
         window w = load_window(src, i, n);
-        vec quarter[4];
+        vec low = w.v, middle = zero, high = zero;
 
         count = count_ones(w.ends);
-        if (_mm512_movepi8_mask(w.v) == 0) {
-            quarter[0] = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(w.v));
-            quarter[1] = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(w.v, 1));
-            quarter[2] = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(w.v, 2));
-            quarter[3] = _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(w.v, 3));
-        } else {
-            vec low = _mm512_permutexvar_epi32(order, _mm512_maskz_compress_epi8(w.ends, low_bits(w)));
-            vec middle = _mm512_permutexvar_epi32(order, _mm512_maskz_compress_epi8(w.ends, middle_bits(w)));
-            vec high = _mm512_permutexvar_epi32(order, _mm512_maskz_compress_epi8(w.ends, high_bits(w)));
-            vec low16 = _mm512_unpacklo_epi8(low, middle);
-            vec high16 = _mm512_unpacklo_epi8(high, _mm512_setzero_si512());
-            quarter[0] = _mm512_unpacklo_epi16(low16, high16);
-            quarter[1] = _mm512_unpackhi_epi16(low16, high16);
-            low16 = _mm512_unpackhi_epi8(low, middle);
-            high16 = _mm512_unpackhi_epi8(high, _mm512_setzero_si512());
-            quarter[2] = _mm512_unpacklo_epi16(low16, high16);
-            quarter[3] = _mm512_unpackhi_epi16(low16, high16);
+        if (_mm512_movepi8_mask(w.v) != 0) {
+            low = _mm512_maskz_compress_epi8(w.ends, low_bits(w));
+            middle = _mm512_permutexvar_epi32(dealt, _mm512_maskz_compress_epi8(w.ends, middle_bits(w)));
+            high = _mm512_permutexvar_epi32(dealt, _mm512_maskz_compress_epi8(w.ends, high_bits(w)));
         }
-        put_4bytes(dst, chars, quarter[0], count);
+        low = _mm512_permutexvar_epi32(dealt, low);
+        vec low16 = _mm512_unpacklo_epi8(low, middle), high16 = _mm512_unpacklo_epi8(high, zero);
+        put_ucs4(dst, chars, _mm512_unpacklo_epi16(low16, high16), count);
         if (count > 16)
-            put_4bytes(dst + 16, chars - 16, quarter[1], count - 16);
-        if (count > 32)
-            put_4bytes(dst + 32, chars - 32, quarter[2], count - 32);
+            put_ucs4(dst + 16, chars - 16, _mm512_unpackhi_epi16(low16, high16), count - 16);
+        if (count <= 32)
+            continue;
+        low16 = _mm512_unpackhi_epi8(low, middle);
+        high16 = _mm512_unpackhi_epi8(high, zero);
+        put_ucs4(dst + 32, chars - 32, _mm512_unpacklo_epi16(low16, high16), count - 32);
         if (count > 48)
-            put_4bytes(dst + 48, chars - 48, quarter[3], count - 48);
+            put_ucs4(dst + 48, chars - 48, _mm512_unpackhi_epi16(low16, high16), count - 48);
     }
 }
 
-/* One character a lane, its UTF-8 in the lane from low to high as it will lie in memory, ending in
- * the highest byte. Unused bytes are zero, and no used one is, save the last in U+0000: so what
- * is not zero and every last byte, squeezed together, is the text. `lasts` has a bit for the
- * last byte of each lane that holds a character. */
+/* The characters now stand in lanes, each as its UTF-8 will lie in memory, with the last byte at the
+ * end of the lane and zeros in the bytes that it does not need. */
+
+/* Writes the bytes that belong to UTF-8: those with bit 7, and the last byte of each character,
+ * which may be without: `lasts` tells where they are. Returns how many it wrote. */
 INLINE size_t squeeze(uint8_t *dst, size_t room, vec lanes, uint64_t lasts)
 {
-    uint64_t used = _mm512_test_epi8_mask(lanes, lanes) | lasts;
+    uint64_t used = _mm512_movepi8_mask(lanes) | lasts;
     size_t count = count_ones(used);
 
     put_bytes(dst, room, _mm512_maskz_compress_epi8(used, lanes), count);
@@ -219,8 +216,8 @@ INLINE vec encode_in_2(vec c)
 {
     __mmask32 two = _mm512_cmpgt_epu16_mask(c, _mm512_set1_epi16(0x7F));
     vec last = _mm512_slli_epi16(c, 8);
-    vec pair = choose(_mm512_set1_epi16(0x3F1F), choose(_mm512_set1_epi16(0x3F00), last, _mm512_srli_epi16(c, 6)),
-                      _mm512_set1_epi16((short)0x80C0));
+    vec bits = choose(_mm512_set1_epi16(0x3F00), last, _mm512_srli_epi16(c, 6));
+    vec pair = choose(_mm512_set1_epi16(0x3F1F), bits, _mm512_set1_epi16((short)0x80C0));
 
     return _mm512_mask_mov_epi16(last, two, pair);
 }
@@ -243,8 +240,9 @@ INLINE vec encode_in_4(vec c, bool beyond_bmp)
     return _mm512_mask_or_epi32(_mm512_slli_epi32(c, 24), two, bytes, marks);
 }
 
-INLINE uint64_t last_of_2(size_t chars) { return 0xAAAAAAAAAAAAAAAA & first_lanes(2 * chars); }
-INLINE uint64_t last_of_4(size_t chars) { return 0x8888888888888888 & first_lanes(4 * chars); }
+/* Where the last bytes of so many characters are. */
+INLINE uint64_t lasts_in_2(size_t chars) { return 0xAAAAAAAAAAAAAAAA & first_lanes(2 * chars); }
+INLINE uint64_t lasts_in_4(size_t chars) { return 0x8888888888888888 & first_lanes(4 * chars); }
 
 SET_TARGET void wsf_ucs1_to_utf8_avx512vbmi2(uint8_t *dst, size_t size, const uint8_t *src, size_t n)
 {
@@ -258,10 +256,10 @@ SET_TARGET void wsf_ucs1_to_utf8_avx512vbmi2(uint8_t *dst, size_t size, const ui
             continue;
         }
         vec half = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(v));
-        count = squeeze(dst, size, encode_in_2(half), last_of_2(n - i));
+        count = squeeze(dst, size, encode_in_2(half), lasts_in_2(n - i));
         if (n - i > 32) {
             half = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(v, 1));
-            count += squeeze(dst + count, size - count, encode_in_2(half), last_of_2(n - i - 32));
+            count += squeeze(dst + count, size - count, encode_in_2(half), lasts_in_2(n - i - 32));
         }
     }
 }
@@ -278,14 +276,14 @@ SET_TARGET void wsf_ucs2_to_utf8_avx512vbmi2(uint8_t *dst, size_t size, const ui
             continue;
         }
         if (_mm512_test_epi16_mask(v, _mm512_set1_epi16((short)0xF800)) == 0) {
-            count = squeeze(dst, size, encode_in_2(v), last_of_2(n - i));
+            count = squeeze(dst, size, encode_in_2(v), lasts_in_2(n - i));
             continue;
         }
         vec half = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(v));
-        count = squeeze(dst, size, encode_in_4(half, false), last_of_4(n - i));
+        count = squeeze(dst, size, encode_in_4(half, false), lasts_in_4(n - i));
         if (n - i > 16) {
             half = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(v, 1));
-            count += squeeze(dst + count, size - count, encode_in_4(half, false), last_of_4(n - i - 16));
+            count += squeeze(dst + count, size - count, encode_in_4(half, false), lasts_in_4(n - i - 16));
         }
     }
 }
@@ -301,7 +299,7 @@ SET_TARGET void wsf_ucs4_to_utf8_avx512vbmi2(uint8_t *dst, size_t size, const ui
             put_bytes(dst, size, _mm512_castsi128_si512(_mm512_cvtepi32_epi8(c)), count);
             continue;
         }
-        count = squeeze(dst, size, encode_in_4(c, true), last_of_4(n - i));
+        count = squeeze(dst, size, encode_in_4(c, true), lasts_in_4(n - i));
     }
 }
 

@@ -57,18 +57,13 @@ INLINE vec v_narrow(vec a, vec b) { return vuzp1q_u8(a, b); }
 INLINE vec v_shift_4(vec v) { return vshrq_n_u8(v, 4); }
 #define V_LEFT(v, bits) vshlq_n_u8(v, bits)
 #define V_RIGHT(v, bits) vshrq_n_u8(v, bits)
-#define V_LEFT16(v, bits) OF_U16(vshlq_n_u16(U16(v), bits))
 #define V_RIGHT16(v, bits) OF_U16(vshrq_n_u16(U16(v), bits))
-#define V_LEFT32(v, bits) OF_U32(vshlq_n_u32(U32(v), bits))
-#define V_RIGHT32(v, bits) OF_U32(vshrq_n_u32(U32(v), bits))
 
 INLINE vec v_negative(vec v) { return vcgeq_u8(v, v_fill(0x80)); }
 INLINE vec v_starts(vec v) { return vcgtq_s8(vreinterpretq_s8_u8(v), vdupq_n_s8(-65)); } /* BF */
 INLINE vec v_at_least(vec v, uint8_t byte) { return vcgeq_u8(v, v_fill(byte)); }
 INLINE vec v_same16(vec a, vec b) { return OF_U16(vceqq_u16(U16(a), U16(b))); }
 INLINE vec v_same32(vec a, vec b) { return OF_U32(vceqq_u32(U32(a), U32(b))); }
-INLINE vec v_above16(vec v, int number) { return OF_U16(vcgtq_u16(U16(v), vdupq_n_u16((uint16_t)number))); }
-INLINE vec v_above32(vec v, int number) { return OF_U32(vcgtq_u32(U32(v), vdupq_n_u32((uint32_t)number))); }
 
 /* NEON has no movemask: each half adds up the bits that its bytes stand for. */
 INLINE unsigned v_bits(vec v)

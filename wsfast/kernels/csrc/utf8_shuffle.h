@@ -9,8 +9,8 @@
  * No include guard: a file includes this once, after it has defined for its instruction set
  *   SET, SET_TARGET  the suffix of the functions, and their target attribute
  *   vec              sixteen bytes
- *   v_load, v_load_part (zeros behind the end), v_store, v_zero, v_fill, v_fill16, v_fill32,
- *   v_or, v_and, v_is_ascii, v_is_zero
+ *   v_load, v_load_part (zeros behind the end), v_store, v_zero, v_fill, v_fill16, v_or, v_and,
+ *   v_is_ascii
  *   v_pair           of two numbers of 64 bits: the first is bytes 0..7
  *   v_shuffle        of (v, indices below 16)
  *   v_choose         of (chosen, a, b): the bits of a where chosen has ones, else those of b
@@ -21,9 +21,9 @@
  *   v_bits           bit 7 of each byte; and count_ones of such bits
  *   v_zip_low, v_zip_high, v_zip16_low, v_zip16_high   of (a, b): bytes, or pairs, in turns
  *   v_narrow         of (a, b): the low byte of each 16 bits
- *   V_LEFT, V_RIGHT, V_LEFT16, V_RIGHT16, V_LEFT32, V_RIGHT32   shifts of (v, bits); those without
- *                    a number may bring bits over from the neighbours
- *   v_above16, v_above32   of (v, number): ones in the lanes above it; all count as signed
+ *   V_BEFORE         of (v, previous, k): the bytes k places before those of v
+ *   V_RIGHT16        shift of (lanes of 16 bits, bits)
+ *   V_LEFT, V_RIGHT  shifts of (bytes, bits), where bits may come over from the neighbours
  */
 
 /* For each eight bits the positions of the ones, in order, a byte each. */
@@ -174,12 +174,24 @@ SET_TARGET void WSF_OF_SET(wsf_utf8_to_ucs4)(uint32_t *dst, size_t chars, const 
 
 /* ---- Characters to UTF-8 ---- */
 
-/* Writes the bytes of x that belong to UTF-8: those with bit 7, and the last bytes, which `lasts`
- * names as they may be ASCII. Each lane of x ends with the last byte of its character; the bytes
- * it does not need are zero. Returns how many were written. */
-WSF_INLINE SET_TARGET size_t squeeze(uint8_t *dst, size_t room, vec x, unsigned lasts)
+/* Sixteen characters, or fewer and zeros behind them: bits 0..7, 8..15 and 16..20 of each. */
+typedef struct {
+    vec low, middle, high;
+} code_points;
+
+/* Sixteen of n bytes from src[at], and zeros behind the end. */
+WSF_INLINE SET_TARGET vec load_piece(const void *src, size_t n, size_t at)
 {
-    unsigned used = v_bits(x) | lasts;
+    const uint8_t *bytes = src;
+
+    return n >= at + 16 ? v_load(bytes + at) : v_load_part(bytes + at, n > at ? n - at : 0);
+}
+
+/* Writes the bytes of x that belong to UTF-8: those with bit 7, and the last byte of each
+ * character, which may be without: `lasts` tells where they are. Returns how many it wrote. */
+WSF_INLINE SET_TARGET size_t squeeze(uint8_t *dst, size_t room, vec x, uint64_t lasts)
+{
+    unsigned used = v_bits(x) | (unsigned)(lasts & 0xFFFF);
     size_t count = count_ones(used);
     uint8_t spare[16], *to = room >= 16 ? dst : spare;
 
@@ -189,29 +201,40 @@ WSF_INLINE SET_TARGET size_t squeeze(uint8_t *dst, size_t room, vec x, unsigned 
     return count;
 }
 
-/* Up to U+07FF in lanes of two bytes: eight at most. */
-WSF_INLINE SET_TARGET size_t encode_in_2(uint8_t *dst, size_t room, vec c, size_t chars)
+/* The first `chars` of c; how wide they may be is written out by the callers. */
+WSF_INLINE SET_TARGET size_t encode(uint8_t *dst, size_t room, code_points c, size_t chars, int width)
 {
-    vec last = V_LEFT16(c, 8);
-    vec pair = v_or(v_and(v_or(V_RIGHT16(c, 6), v_and(last, v_fill16(0x3F00))), v_fill16(0x3F1F)),
-                    v_fill16(0x80C0));
+    vec four = width < WSF_UCS4 ? v_zero() : v_at_least(c.high, 1);
+    vec three = width < WSF_UCS2 ? v_zero() : v_or(v_at_least(c.middle, 0x08), four);
+    vec two = width < WSF_UCS2 ? v_negative(c.low)
+                               : v_or(v_or(v_negative(c.low), v_at_least(c.middle, 1)), four);
+    size_t count;
 
-    return squeeze(dst, room, v_choose(v_above16(c, 0x7F), pair, last),
-                   chars < 8 ? 0xAAAA & ((1u << 2 * chars) - 1) : 0xAAAA);
-}
+    if (chars == 16 && v_is_ascii(two)) {
+        v_store(dst, c.low);
+        return 16;
+    }
+    /* From the last byte backwards; zero where the character has fewer. */
+    vec last = v_choose(two, v_or(v_and(c.low, v_fill(0x3F)), v_fill(0x80)), c.low);
+    vec sextet = v_and(v_choose(v_fill(0x03), V_RIGHT(c.low, 6), V_LEFT(c.middle, 2)), v_fill(0x3F));
+    vec second = v_and(two, v_or(sextet, v_choose(three, v_fill(0x80), v_fill(0xC0))));
+    vec low2 = v_zip_low(second, last), high2 = v_zip_high(second, last);
 
-/* Any in lanes of four: four at most. */
-WSF_INLINE SET_TARGET size_t encode_in_4(uint8_t *dst, size_t room, vec c, size_t chars)
-{
-    vec last = V_LEFT32(c, 24);
-    vec sextets = v_or(v_or(v_and(last, v_fill32(0x3F000000)), v_and(V_LEFT32(c, 10), v_fill32(0x3F0000))),
-                       v_or(v_and(V_RIGHT32(c, 4), v_fill32(0x3F00)), V_RIGHT32(c, 18)));
-    vec marks = v_choose(v_above32(c, 0x7FF),
-                         v_choose(v_above32(c, 0xFFFF), v_fill32(0x808080F0), v_fill32(0x8080E000)),
-                         v_fill32(0x80C00000));
+    if (width < WSF_UCS2 || v_is_ascii(three)) {
+        uint64_t lasts = 0xAAAAAAAA & ~(~0ull << 2 * chars);
+        count = squeeze(dst, room, low2, lasts);
+        return count + squeeze(dst + count, room - count, high2, lasts >> 16);
+    }
+    sextet = v_and(v_choose(v_fill(0x0F), V_RIGHT(c.middle, 4), V_LEFT(c.high, 4)), v_fill(0x3F));
+    vec third = v_and(three, v_or(sextet, v_choose(four, v_fill(0x80), v_fill(0xE0))));
+    vec fourth = v_and(four, v_or(v_and(V_RIGHT(c.high, 2), v_fill(0x07)), v_fill(0xF0)));
+    vec low1 = v_zip_low(fourth, third), high1 = v_zip_high(fourth, third);
+    uint64_t lasts = 0x8888888888888888 & ~(chars < 16 ? ~0ull << 4 * chars : 0);
 
-    return squeeze(dst, room, v_choose(v_above32(c, 0x7F), v_or(sextets, marks), last),
-                   chars < 4 ? 0x8888 & ((1u << 4 * chars) - 1) : 0x8888);
+    count = squeeze(dst, room, v_zip16_low(low1, low2), lasts);
+    count += squeeze(dst + count, room - count, v_zip16_high(low1, low2), lasts >> 16);
+    count += squeeze(dst + count, room - count, v_zip16_low(high1, high2), lasts >> 32);
+    return count + squeeze(dst + count, room - count, v_zip16_high(high1, high2), lasts >> 48);
 }
 
 SET_TARGET void WSF_OF_SET(wsf_ucs1_to_utf8)(uint8_t *dst, size_t size, const uint8_t *src, size_t n)
@@ -219,66 +242,38 @@ SET_TARGET void WSF_OF_SET(wsf_ucs1_to_utf8)(uint8_t *dst, size_t size, const ui
     size_t i, count;
 
     for (i = 0; i < n; i += 16, dst += count, size -= count) {
-        bool whole = n - i >= 16;
-        vec v = whole ? v_load(src + i) : v_load_part(src + i, n - i);
-
-        if (whole && v_is_ascii(v)) {
-            v_store(dst, v);
-            count = 16;
-            continue;
-        }
-        count = encode_in_2(dst, size, v_zip_low(v, v_zero()), n - i);
-        if (n - i > 8)
-            count += encode_in_2(dst + count, size - count, v_zip_high(v, v_zero()), n - i - 8);
+        code_points c = {load_piece(src, n, i), v_zero(), v_zero()};
+        count = encode(dst, size, c, n - i < 16 ? n - i : 16, WSF_UCS1);
     }
 }
 
 SET_TARGET void WSF_OF_SET(wsf_ucs2_to_utf8)(uint8_t *dst, size_t size, const uint16_t *src, size_t n)
 {
-    size_t i = 0, count;
+    const vec byte = v_fill16(0xFF);
+    size_t i, count;
 
-    for (; i < n; dst += count, size -= count) {
-        const uint8_t *at = (const uint8_t *)(src + i);
-
-        if (n - i >= 16) {
-            vec first = v_load(at), second = v_load(at + 16);
-            if (v_is_zero(v_and(v_or(first, second), v_fill16(0xFF80)))) {
-                v_store(dst, v_narrow(first, second));
-                count = 16;
-                i += 16;
-                continue;
-            }
-        }
-        vec v = n - i >= 8 ? v_load(at) : v_load_part(at, 2 * (n - i));
-        if (v_is_zero(v_and(v, v_fill16(0xF800))))
-            count = encode_in_2(dst, size, v, n - i);
-        else {
-            count = encode_in_4(dst, size, v_zip16_low(v, v_zero()), n - i);
-            if (n - i > 4)
-                count += encode_in_4(dst + count, size - count, v_zip16_high(v, v_zero()), n - i - 4);
-        }
-        i += 8;
+    for (i = 0; i < n; i += 16, dst += count, size -= count) {
+        vec a = load_piece(src, 2 * n, 2 * i), b = load_piece(src, 2 * n, 2 * i + 16);
+        code_points c = {v_narrow(v_and(a, byte), v_and(b, byte)),
+                         v_narrow(V_RIGHT16(a, 8), V_RIGHT16(b, 8)), v_zero()};
+        count = encode(dst, size, c, n - i < 16 ? n - i : 16, WSF_UCS2);
     }
 }
 
 SET_TARGET void WSF_OF_SET(wsf_ucs4_to_utf8)(uint8_t *dst, size_t size, const uint32_t *src, size_t n)
 {
-    size_t i = 0, count;
+    const vec byte = v_fill16(0xFF);
+    size_t i, count;
 
-    for (; i < n; dst += count, size -= count) {
-        const uint8_t *at = (const uint8_t *)(src + i);
-
-        if (n - i >= 16) {
-            vec a = v_load(at), b = v_load(at + 16), c = v_load(at + 32), d = v_load(at + 48);
-            if (v_is_zero(v_and(v_or(v_or(a, b), v_or(c, d)), v_fill32(0xFFFFFF80)))) {
-                v_store(dst, v_narrow(v_narrow(a, b), v_narrow(c, d)));
-                count = 16;
-                i += 16;
-                continue;
-            }
-        }
-        vec v = n - i >= 4 ? v_load(at) : v_load_part(at, 4 * (n - i));
-        count = encode_in_4(dst, size, v, n - i);
-        i += 4;
+    for (i = 0; i < n; i += 16, dst += count, size -= count) {
+        vec a = load_piece(src, 4 * n, 4 * i), b = load_piece(src, 4 * n, 4 * i + 16);
+        vec d = load_piece(src, 4 * n, 4 * i + 32), e = load_piece(src, 4 * n, 4 * i + 48);
+        /* Bytes 0 and 2 of each character, then 1 and 3. */
+        vec even_ab = v_narrow(v_and(a, byte), v_and(b, byte)), even_de = v_narrow(v_and(d, byte), v_and(e, byte));
+        vec odd_ab = v_narrow(V_RIGHT16(a, 8), V_RIGHT16(b, 8)), odd_de = v_narrow(V_RIGHT16(d, 8), V_RIGHT16(e, 8));
+        code_points c = {v_narrow(v_and(even_ab, byte), v_and(even_de, byte)),
+                         v_narrow(odd_ab, odd_de),
+                         v_narrow(V_RIGHT16(even_ab, 8), V_RIGHT16(even_de, 8))};
+        count = encode(dst, size, c, n - i < 16 ? n - i : 16, WSF_UCS4);
     }
 }

@@ -53,18 +53,13 @@ INLINE vec v_narrow(vec a, vec b) { return _mm_packus_epi16(a, b); }
 INLINE vec v_shift_4(vec v) { return _mm_srli_epi16(v, 4); }
 #define V_LEFT(v, bits) _mm_slli_epi16(v, bits)
 #define V_RIGHT(v, bits) _mm_srli_epi16(v, bits)
-#define V_LEFT16(v, bits) _mm_slli_epi16(v, bits)
 #define V_RIGHT16(v, bits) _mm_srli_epi16(v, bits)
-#define V_LEFT32(v, bits) _mm_slli_epi32(v, bits)
-#define V_RIGHT32(v, bits) _mm_srli_epi32(v, bits)
 
 INLINE vec v_negative(vec v) { return _mm_cmpgt_epi8(v_zero(), v); }
 INLINE vec v_starts(vec v) { return _mm_cmpgt_epi8(v, v_fill(0xBF)); }
 INLINE vec v_at_least(vec v, uint8_t byte) { return _mm_cmpeq_epi8(v_max(v, v_fill(byte)), v); }
 INLINE vec v_same16(vec a, vec b) { return _mm_cmpeq_epi16(a, b); }
 INLINE vec v_same32(vec a, vec b) { return _mm_cmpeq_epi32(a, b); }
-INLINE vec v_above16(vec v, int number) { return _mm_cmpgt_epi16(v, _mm_set1_epi16((short)number)); }
-INLINE vec v_above32(vec v, int number) { return _mm_cmpgt_epi32(v, _mm_set1_epi32(number)); }
 
 INLINE unsigned v_bits(vec v) { return (unsigned)_mm_movemask_epi8(v); }
 INLINE size_t count_ones(unsigned bits) { return (size_t)_mm_popcnt_u32(bits); }
