@@ -6,7 +6,7 @@ from texts import NOT_ASCII, text_of
 from websockets.speedups import apply_mask as websockets_mask
 from wsaccel.utf8validator import Utf8Validator as WsaccelValidator
 
-import wsfast
+from wsfast import apply_mask, apply_mask_inplace, decode_utf8, encode_utf8, is_valid_utf8
 
 KEY = b"\x37\xfa\x21\x3d"
 
@@ -17,7 +17,7 @@ def test_apply_mask(row, size):
     data = data[:size]
     row(
         f"apply_mask, {size} B",
-        lambda: wsfast.apply_mask(data, KEY),
+        lambda: apply_mask(data, KEY),
         {"websockets (C)": (lambda: websockets_mask(data, KEY), 1.0)},
     )
 
@@ -26,7 +26,7 @@ def test_apply_mask_inplace(row):
     buffer = bytearray(65536)
     row(
         "apply_mask_inplace, 64 KiB",
-        lambda: wsfast.apply_mask_inplace(buffer, KEY),
+        lambda: apply_mask_inplace(buffer, KEY),
         {"bytes(bytearray)": (lambda: bytes(buffer) and None, 1.0)},
     )
 
@@ -42,7 +42,7 @@ def test_is_valid_utf8(row, name, size):
 
     row(
         f"is_valid_utf8, {name}, {size} B",
-        lambda: wsfast.is_valid_utf8(data),
+        lambda: is_valid_utf8(data),
         {
             "bytes.decode": (by_decoding, 6),
             "wsaccel": (lambda: WsaccelValidator().validate(data)[0], 25),
@@ -57,7 +57,7 @@ def test_decode_utf8(row, name, size):
     data = text_of(name, size).encode()
     row(
         f"decode_utf8, {name}, {size} B",
-        lambda: wsfast.decode_utf8(data),
+        lambda: decode_utf8(data),
         {"bytes.decode": (lambda: data.decode(), 2.5 if size >= 1024 and name != "ascii" else 1)},
     )
 
@@ -68,6 +68,6 @@ def test_encode_utf8(row, name, size):
     text = text_of(name, size)
     row(
         f"encode_utf8, {name}, {size} B",
-        lambda: wsfast.encode_utf8(text),
+        lambda: encode_utf8(text),
         {"str.encode": (lambda: text.encode(), None)},
     )

@@ -36,16 +36,13 @@ def apply_mask(data: Buffer, key: Buffer, offset: int = 0) -> bytes:
     '7f9f4d5158'
     """
     cdef Py_buffer view
-    cdef bytes masked
+    if PyBytes_CheckExact(data):
+        return masked(<uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), key, offset)
     acquire(data, &view, "data")
     try:
-        masked = PyBytes_FromStringAndSize(NULL, view.len)
-        kernels.mask(
-            <uint8_t*>PyBytes_AS_STRING(masked), <uint8_t*>view.buf, view.len, key_at(key, offset)
-        )
+        return masked(<uint8_t*>view.buf, view.len, key, offset)
     finally:
         PyBuffer_Release(&view)
-    return masked
 
 
 def apply_mask_inplace(buffer: Buffer, key: Buffer, offset: int = 0) -> None:
@@ -69,6 +66,13 @@ def apply_mask_inplace(buffer: Buffer, key: Buffer, offset: int = 0) -> None:
         kernels.mask(<uint8_t*>view.buf, <uint8_t*>view.buf, view.len, key_at(key, offset))
     finally:
         PyBuffer_Release(&view)
+
+
+cdef inline bytes masked(const uint8_t* src, Py_ssize_t size, object key, object offset):
+    cdef uint32_t word = key_at(key, offset)
+    cdef bytes result = PyBytes_FromStringAndSize(NULL, size)
+    kernels.mask(<uint8_t*>PyBytes_AS_STRING(result), src, size, word)
+    return result
 
 
 cdef int acquire(object data, Py_buffer* view, str name) except -1:
