@@ -45,4 +45,5 @@ def main(*scenarios):
     """Exit with the names of those that leak."""
     growth = {scenario.__name__: grown(scenario) for scenario in scenarios}
     leaks = [f"{name}: {size} bytes" for name, size in growth.items() if size > SLACK]
-    sys.exit("\n".join(leaks))
+    if leaks:
+        sys.exit("\n".join(leaks))
