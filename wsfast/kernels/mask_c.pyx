@@ -60,9 +60,10 @@ def apply_mask_inplace(buffer: Buffer, key: Buffer, offset: int = 0) -> None:
             contiguous.
     """
     cdef Py_buffer view
-    check_writable(buffer, "buffer")
     acquire(buffer, &view, "buffer")
     try:
+        if view.readonly:
+            check_writable(buffer, "buffer")
         kernels.mask(<uint8_t*>view.buf, <uint8_t*>view.buf, view.len, key_at(key, offset))
     finally:
         PyBuffer_Release(&view)

@@ -54,8 +54,9 @@ def apply_mask_inplace(buffer: Buffer, key: Buffer, offset: int = 0) -> None:
         ValueError: ``key`` is not of 4 bytes, ``offset`` is negative, or a buffer is not
             contiguous.
     """
+    data = bytes_of(buffer, "buffer")
     check_writable(buffer, "buffer")
-    masked = exclusive_or(bytes_of(buffer, "buffer"), _key_at(key, offset))
+    masked = exclusive_or(data, _key_at(key, offset))
     # Unlike a slice of a memoryview, readinto takes items of any size and any number of dimensions.
     BytesIO(masked).readinto(buffer)
 
