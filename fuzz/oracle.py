@@ -36,6 +36,11 @@ def same_parsing(wire, cuts, role, options):
     return _same_trace(lambda twin: twin.codec.FrameParser(role, **options), wire, cuts)
 
 
+def same_splitting(data, role, max_frame_size):
+    """Split frames off with both ``split_frames``."""
+    return _same(lambda twin: twin.codec.split_frames(data, role, max_frame_size))
+
+
 def same_encoding(messages, role, fragment_size=None):
     """Encode messages with both ``MessageEncoder``; both decoders read the same from both wires.
 

@@ -15,6 +15,7 @@ from strategies import (
     cut_wires,
     decoder_options,
     keys,
+    limits,
     messages,
     parser_options,
     roles,
@@ -38,6 +39,12 @@ def test_messages_are_decoded_alike(data, role, options):
 def test_frames_are_parsed_alike(data, role, options):
     wire, cuts = data.draw(cut_wires(role))
     oracle.same_parsing(wire, cuts, role, options)
+
+
+@given(st.data(), roles, limits)
+def test_frames_are_split_off_alike(data, role, max_frame_size):
+    wire, _ = data.draw(cut_wires(role))
+    oracle.same_splitting(wire, role, max_frame_size)
 
 
 @given(st.lists(messages, max_size=5), roles, st.one_of(st.none(), st.integers(1, 200)))

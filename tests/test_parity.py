@@ -171,6 +171,14 @@ CALLS = {
             for x in NOT_BYTES + NOT_CONTIGUOUS
         ],
     ],
+    "split_frames": [
+        *[lambda m, x=x: m.codec.split_frames(x, Role.SERVER) for x in NOT_BYTES + NOT_CONTIGUOUS],
+        *[lambda m, x=x: m.codec.split_frames(b"", x) for x in ("server", None, 1)],
+        *[lambda m, x=x: m.codec.split_frames(b"", Role.SERVER, x) for x in (-1, "1", 1.0)],
+        lambda m: m.codec.split_frames(b"\x81\x00", Role.CLIENT, max_frame_size=1 << 70),
+        lambda m: m.codec.split_frames(None, "server", -1),
+        lambda m: m.codec.split_frames(None, Role.SERVER, -1),
+    ],
     "serialize_frame": [
         *[lambda m, x=x: m.codec.serialize_frame(x) for x in (3, 7, 11, 16, -1, 1 << 70)],
         *[lambda m, x=x: m.codec.serialize_frame(x) for x in (None, "1", 1.0, b"1", True)],

@@ -210,10 +210,6 @@ class TestParsing:
         assert parser.feed(frame(False, TEXT, b"a")) == [codec.Frame(Opcode.TEXT, b"a")]
 
 
-def first_bytes(*fields):
-    return [bytes([(0 if fin else FIN) | rsv | opcode]) for opcode, fin, rsv in fields]
-
-
 def begun(masked):
     """A fragmented message in progress."""
     return frame(masked, TEXT, b"a", fin=False)
@@ -267,6 +263,16 @@ BROKEN_HEADERS = {
         lambda masked: header(FIN | TEXT, (1 << 64) - 1, masked),
     ],
 }
+
+
+# Those that need no message before them, and no extension.
+MALFORMED = [
+    make
+    for reason, makers in BROKEN_HEADERS.items()
+    if reason not in ("reserved_bits", "unexpected_continuation", "expected_continuation")
+    for make in makers
+    if not make(False).startswith(begun(False))
+]
 
 
 class TestViolations:
@@ -379,6 +385,33 @@ class TestViolations:
         read.clear()
 
 
+class TestMisuse:
+    @pytest.mark.parametrize("role", ["server", None, 1])
+    def test_the_role_is_a_role(self, codec, role):
+        with pytest.raises(TypeError, match=r"role must be Role\.CLIENT or Role\.SERVER, not "):
+            codec.FrameParser(role)
+
+    @pytest.mark.parametrize(
+        ("options", "error", "text"),
+        [
+            ({"max_frame_size": -1}, ValueError, "max_frame_size must not be negative: -1"),
+            ({"max_frame_size": "1"}, TypeError, "max_frame_size must be an int or None, not str"),
+            ({"allowed_rsv": 1}, ValueError, "allowed_rsv must have no bits but 0x40, 0x20 and"),
+            ({"allowed_rsv": -1}, ValueError, "allowed_rsv must have no bits but"),
+            ({"allowed_rsv": None}, TypeError, "allowed_rsv must be an int, not NoneType"),
+        ],
+    )
+    def test_options(self, codec, options, error, text):
+        with pytest.raises(error, match=text):
+            codec.FrameParser(Role.SERVER, **options)
+
+    @pytest.mark.parametrize("data", ["text", None, 3])
+    def test_reads_are_bytes(self, codec, data):
+        text = f"data must be a bytes-like object, not {type(data).__name__}"
+        with pytest.raises(TypeError, match=text):
+            codec.FrameParser(Role.SERVER).feed(data)
+
+
 class TestMaxFrameSize:
     @pytest.mark.parametrize("limit", [0, 1, 125, 126, 65535, 65536])
     def test_the_limit_passes_and_one_more_fails(self, codec, role, masked, way, limit):
@@ -415,6 +448,68 @@ class TestMaxFrameSize:
     def test_a_limit_beyond_all_lengths_is_none(self, codec):
         parser = codec.FrameParser(Role.CLIENT, max_frame_size=1 << 70)
         assert parser.feed(header(FIN | BINARY, (1 << 63) - 1, False)) == []
+
+
+class TestSplitFrames:
+    def split(self, codec, masked, wire, limit=None):
+        return codec.split_frames(wire, Role.SERVER if masked else Role.CLIENT, limit)
+
+    def test_nothing(self, codec, role):
+        assert codec.split_frames(b"", role) == ([], 0, True)
+
+    @pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
+    def test_whole_frames_as_first_byte_and_payload(self, codec, masked, size):
+        payload = bytes(i % 251 for i in range(size))
+        wire = frame(masked, BINARY, payload) + frame(masked, PING, b"?") + frame(masked, TEXT)
+        expected = [(FIN | BINARY, payload), (FIN | PING, b"?"), (FIN | TEXT, b"")]
+        frames, taken, well_formed = self.split(codec, masked, wire)
+        assert (frames, taken, well_formed) == (expected, len(wire), True)
+        assert {type(payload) for _, payload in frames} == {bytes}
+
+    def test_it_stops_in_front_of_a_frame_that_is_not_complete(self, codec, masked):
+        whole, next_one = frame(masked, TEXT, b"Hello"), frame(masked, BINARY, b"x" * 126)
+        for end in range(len(next_one)):
+            split = self.split(codec, masked, whole + next_one[:end])
+            assert split == ([(FIN | TEXT, b"Hello")], len(whole), True)
+
+    @pytest.mark.parametrize("opcode", [TEXT, BINARY, CONTINUATION])
+    def test_it_stops_behind_a_fragment(self, codec, masked, opcode):
+        fragment = frame(masked, opcode, b"a", fin=False)
+        split = self.split(codec, masked, fragment + frame(masked, PING))
+        assert split == ([(opcode, b"a")], len(fragment), True)
+
+    def test_it_stops_behind_the_last_fragment(self, codec, masked):
+        fragment = frame(masked, CONTINUATION, b"a")
+        split = self.split(codec, masked, fragment + frame(masked, PING))
+        assert split == ([(FIN | CONTINUATION, b"a")], len(fragment), True)
+
+    @pytest.mark.parametrize("make", MALFORMED)
+    def test_it_stops_in_front_of_a_frame_that_is_not_well_formed(self, codec, masked, make):
+        good, bad = frame(masked, PING, b"?"), make(masked)
+        bad += header(0, 0, masked)[1:] if len(bad) == 1 else b""
+        assert self.split(codec, masked, good + bad) == ([(FIN | PING, b"?")], len(good), False)
+
+    def test_masks_belong_to_well_formed_frames(self, codec, masked):
+        assert self.split(codec, masked, frame(not masked, TEXT)) == ([], 0, False)
+
+    @pytest.mark.parametrize("limit", [0, 1, 125, 126, 65536])
+    def test_a_frame_that_passes_the_limit_is_not_well_formed(self, codec, masked, limit):
+        good = frame(masked, BINARY, bytes(limit))
+        split = self.split(codec, masked, good, limit)
+        assert split == ([(FIN | BINARY, bytes(limit))], len(good), True)
+        head = header(FIN | BINARY, limit + 1, masked) + (KEY if masked else b"")
+        assert self.split(codec, masked, good + head, limit)[1:] == (len(good), False)
+
+    def test_the_rest_is_left_to_the_caller(self, codec, masked):
+        wire = frame(masked, TEXT, b"\xff", rsv=0x70) + frame(masked, CLOSE, b"\0\0", rsv=0x10)
+        frames, taken, well_formed = self.split(codec, masked, wire)
+        assert frames == [(0xF1, b"\xff"), (0x98, b"\0\0")]
+        assert (taken, well_formed) == (len(wire), True)
+
+    def test_reads_of_every_kind(self, codec, masked):
+        read = bytearray(frame(masked, TEXT, b"Hello"))
+        assert self.split(codec, masked, memoryview(read))[0] == [(FIN | TEXT, b"Hello")]
+        read.clear()
 
 
 class TestSerializeFrame:

@@ -487,6 +487,20 @@ class TestLimits:
         assert received == ["Hello"]
 
 
+class TestMisuse:
+    @pytest.mark.parametrize("role", ["server", None, 1])
+    def test_the_role_is_a_role(self, messages, role):
+        with pytest.raises(TypeError, match=r"role must be Role\.CLIENT or Role\.SERVER, not "):
+            messages.MessageDecoder(role)
+
+    @pytest.mark.parametrize("name", ["max_size", "max_frame_size", "max_fragments"])
+    def test_limits(self, messages, name):
+        with pytest.raises(ValueError, match=f"{name} must not be negative: -1"):
+            messages.MessageDecoder(Role.SERVER, **{name: -1})
+        with pytest.raises(TypeError, match=f"{name} must be an int or None, not float"):
+            messages.MessageDecoder(Role.SERVER, **{name: 1.0})
+
+
 def peak_of(run):
     """The most memory that was in use at once while ``run`` ran, beyond what was before."""
     tracemalloc.start()
