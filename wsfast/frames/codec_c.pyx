@@ -24,6 +24,7 @@ from .keys import KEYS_A_BLOCK, fresh_block, in_forked_child
 from .received import Close
 
 cdef extern from "Python.h":
+    long PyLong_AsLongAndOverflow(object value, int* overflow)
     void Py_XDECREF(PyObject* o)
     PyObject* new_bytes "PyBytes_FromStringAndSize"(char* data, Py_ssize_t size) except NULL
     int _PyBytes_Resize(PyObject** bytes, Py_ssize_t size) except -1
@@ -314,7 +315,8 @@ def serialize_frame(
     cdef Py_ssize_t size
     cdef bint masked = key is not None
     cdef uint32_t word = 0
-    cdef int first
+    cdef int code = byte_of(opcode), bits = byte_of(rsv)
+    cdef int first = (FIN if fin else 0) | bits | code
     cdef bint text = isinstance(payload, str)
     if text:
         size = utf8_size(payload)
@@ -322,8 +324,13 @@ def serialize_frame(
         acquire(payload, &view, "payload")
         size = view.len
     try:
-        check_frame(opcode, size, fin, rsv)
-        first = (FIN if fin else 0) | <int>rsv | <int>opcode
+        if (
+            not 0 <= code <= OPCODE_BITS
+            or bits & ~RSV_BITS
+            or not is_known(first)
+            or (code & CONTROL_BIT and size > MAX_CONTROL_PAYLOAD)
+        ):
+            check_frame(opcode, size, fin, rsv)
         if masked:
             word = key_at(key, 0)
         frame = PyBytes_FromStringAndSize(NULL, header_size(size, masked) + size)
@@ -338,6 +345,16 @@ def serialize_frame(
         if not text:
             PyBuffer_Release(&view)
     return frame
+
+
+cdef inline int byte_of(object value) noexcept:
+    """The value of an int that fits a byte; -1 for anything else, for check_frame to refuse."""
+    cdef int overflow = 0
+    cdef long number
+    if not isinstance(value, int):
+        return -1
+    number = PyLong_AsLongAndOverflow(value, &overflow)
+    return number if 0 <= number <= 0xFF and not overflow else -1
 
 
 def masking_key() -> bytes:
