@@ -11,7 +11,11 @@ import re
 import runpy
 import shutil
 import sys
+from io import open_code
 from pathlib import Path
+from pkgutil import get_importer
+from types import CodeType, ModuleType
+from typing import Any
 
 from . import __version__, backend, kernel
 from .integrations import KNOWN, patch_installed
@@ -28,6 +32,9 @@ COMMAND is what would follow "python", or a Python program on PATH:
     -c code [argument]...
     program [argument]...
 """
+
+# With -P, Python puts nothing first on sys.path, neither for wsfast nor for a program.
+_SAFE_PATH = getattr(sys.flags, "safe_path", False)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -72,21 +79,42 @@ def run(command: list[str]) -> None:
         case ["-c", code, *arguments]:
             sys.argv[:] = ["-c", *arguments]
             _begin_path_with("")
-            exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
+            _become(compile(code, "<string>", "exec", dont_inherit=True))
         case ["-m" | "-c"]:
-            sys.exit(f"wsfast: {command[0]} wants an argument")
+            sys.exit(_USAGE)
         case [program, *arguments]:
             script = program if os.path.exists(program) else _find_on_path(program)
             sys.argv[:] = [script, *arguments]
-            if os.path.isfile(script):
-                _begin_path_with(os.path.dirname(os.path.realpath(script)))
-            runpy.run_path(script, run_name="__main__")
+            _run_script(os.path.join(os.getcwd(), script))
+
+
+def _run_script(path: str) -> None:
+    importer = get_importer(path)
+    if importer is None:
+        _begin_path_with(os.path.dirname(os.path.realpath(path)))
+        with open_code(path) as file:
+            _become(compile(file.read(), path, "exec", dont_inherit=True), __file__=path)
+        return
+    # A directory or a zip file, of which Python runs the __main__, and puts it first in any case.
+    sys.path[0 : 0 if _SAFE_PATH else 1] = [path]
+    spec = importer.find_spec("__main__")
+    if spec is None:
+        sys.exit(f"wsfast: no __main__ in {path}")
+    loader: Any = spec.loader
+    _become(loader.get_code("__main__"), __file__=spec.origin, __spec__=spec, __package__="")
 
 
 def _begin_path_with(entry: str) -> None:
     """Replace what ``python -m wsfast`` has put first by what the program would find there."""
-    if not getattr(sys.flags, "safe_path", False):
+    if not _SAFE_PATH:
         sys.path[0] = entry
+
+
+def _become(code: CodeType, **attributes: object) -> None:
+    """Run code as ``__main__``, and leave it there for threads that go on when it has ended."""
+    main = sys.modules["__main__"] = ModuleType("__main__")
+    vars(main).update(attributes)
+    exec(code, vars(main))
 
 
 def _find_on_path(program: str) -> str:

@@ -1,0 +1,278 @@
+"""Seams: checked, reversible, all or none, and without an import that the program did not make."""
+
+import importlib
+import sys
+import textwrap
+import warnings
+
+import pytest
+
+from wsfast.integrations._seams import Integration, Seam, fingerprint
+
+LIBRARY = {
+    "fakelib/__init__.py": "",
+    "fakelib/early.py": """
+        class Parser:
+            def parse(self, data):
+                return "plain", data
+
+            @staticmethod
+            def mask(data):
+                return "plain", data
+
+        def validate(data):
+            return "plain", data
+
+        def use(data):
+            return validate(data)
+    """,
+    "fakelib/late.py": """
+        import fakelib.early
+
+        def encode(text, *, strict=True):
+            "Encode."
+            return "plain", text
+    """,
+    "fakelib-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: fakelib\nVersion: 1.0\n",
+}
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    for path, text in LIBRARY.items():
+        file = tmp_path / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(textwrap.dedent(text))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in [name for name in sys.modules if name.startswith("fakelib")]:
+        del sys.modules[name]
+
+
+def on_wsfast(original, module):
+    def replacement(*args, **kwargs):
+        return "wsfast", *original(*args, **kwargs)[1:]
+
+    return replacement
+
+
+NAMES = {
+    "Parser.parse": "fakelib.early",
+    "Parser.mask": "fakelib.early",
+    "validate": "fakelib.early",
+    "encode": "fakelib.late",
+}
+
+
+def seams(**fingerprints):
+    """Seams for all functions of the library, with the fingerprints that they have."""
+    imported = {module: importlib.import_module(module) for module in NAMES.values()}
+    known = {
+        name: fingerprint(eval(name, vars(imported[module]))) for name, module in NAMES.items()
+    }
+    for name in [name for name in sys.modules if name.startswith("fakelib")]:
+        del sys.modules[name]
+    return [
+        Seam(module, name, ((known | fingerprints)[name],), on_wsfast)
+        for name, module in NAMES.items()
+    ]
+
+
+@pytest.fixture
+def integration(library):
+    integration = Integration("fakelib", ["0.9", "1.0"], seams())
+    yield integration
+    integration.unpatch()
+
+
+def all_calls():
+    from fakelib import early, late
+
+    yield early.Parser().parse(1)[0]
+    yield early.Parser.mask(1)[0]
+    yield early.Parser().mask(1)[0]
+    yield early.use(1)[0]
+    yield late.encode(1)[0]
+
+
+def waits():
+    return [finder for finder in sys.meta_path if type(finder).__name__ == "_ImportHook"]
+
+
+@pytest.mark.parametrize("imported_before", ["", "fakelib", "fakelib.early", "fakelib.late"])
+def test_patches_what_is_imported_and_what_will_be(integration, imported_before):
+    if imported_before:
+        importlib.import_module(imported_before)
+    loaded = set(sys.modules)
+    assert integration.patch()
+    assert {name for name in set(sys.modules) - loaded if name.startswith("fakelib")} == set()
+    assert set(all_calls()) == {"wsfast"}
+    assert sorted(integration.in_place()) == sorted(str(seam) for seam in integration.seams)
+    assert not waits()
+
+
+def test_unpatch_restores_the_very_objects(integration):
+    from fakelib import early, late
+
+    def owned():
+        return [*vars(early.Parser).items(), early.validate, late.encode]
+
+    before = owned()
+    for _ in range(2):
+        assert integration.patch()
+        assert integration.patch()
+        assert set(all_calls()) == {"wsfast"}
+        integration.unpatch()
+        integration.unpatch()
+        assert owned() == before
+        assert set(all_calls()) == {"plain"}
+        assert integration.in_place() == []
+
+
+def test_unpatch_before_the_import(integration):
+    assert integration.patch()
+    assert len(waits()) == 1
+    integration.unpatch()
+    assert not waits()
+    assert set(all_calls()) == {"plain"}
+
+
+def test_unpatch_leaves_alone_what_somebody_else_has_replaced(integration):
+    from fakelib import early
+
+    assert integration.patch()
+
+    def theirs(data):
+        return "theirs", data
+
+    early.validate = theirs
+    assert len(integration.in_place()) == 2
+    integration.unpatch()
+    assert early.validate is theirs
+    assert early.Parser.mask(1) == ("plain", 1)
+
+
+def test_replacements_look_like_the_originals(integration):
+    from fakelib import late
+
+    before = late.encode
+    assert integration.patch()
+    assert late.encode.__name__ == "encode"
+    assert late.encode.__module__ == "fakelib.late"
+    assert late.encode.__doc__ == "Encode."
+    assert late.encode.__wrapped__ is before
+
+
+def test_a_reloaded_module_is_patched_again_on_demand(integration):
+    from fakelib import late
+
+    assert integration.patch()
+    importlib.reload(late)
+    assert set(all_calls()) == {"plain", "wsfast"}
+    assert integration.patch()
+    assert set(all_calls()) == {"wsfast"}
+
+
+def test_the_import_hook_leaves_no_trace_in_the_module(integration):
+    assert integration.patch()
+    from fakelib import early
+
+    assert type(early.__loader__).__name__ == "SourceFileLoader"
+    assert early.__spec__.loader is early.__loader__
+
+
+def test_a_module_that_fails_to_import_is_patched_when_it_succeeds(integration, library):
+    late = library / "fakelib" / "late.py"
+    source = late.read_text()
+    late.write_text("raise RuntimeError\n")
+    assert integration.patch()
+    with pytest.raises(RuntimeError):
+        importlib.import_module("fakelib.late")
+    late.write_text(source)
+    importlib.invalidate_caches()
+    assert set(all_calls()) == {"wsfast"}
+
+
+def test_a_missing_module_is_still_missing(library):
+    integration = Integration(
+        "fakelib", ["1.0"], [Seam("fakelib.nowhere", "parse", ("",), on_wsfast)]
+    )
+    assert integration.patch()
+    with pytest.raises(ModuleNotFoundError, match=r"fakelib\.nowhere"):
+        importlib.import_module("fakelib.nowhere")
+    integration.unpatch()
+    assert not waits()
+
+
+@pytest.mark.parametrize(
+    ("distribution", "why"),
+    [
+        ("fakelib", r"version 1\.0 is not known \(known: 0\.8, 0\.9\)"),
+        ("no-such-distribution", r"it is not installed \(known: 0\.8, 0\.9\)"),
+    ],
+)
+def test_an_unknown_version_is_refused_with_one_warning(library, distribution, why):
+    integration = Integration(distribution, ["0.8", "0.9"], seams())
+    with pytest.warns(
+        RuntimeWarning, match=f"wsfast leaves {distribution} unpatched: {why}"
+    ) as got:
+        assert not integration.patch()
+    assert len(got) == 1
+    assert not waits()
+    assert set(all_calls()) == {"plain"}
+    assert integration.in_place() == []
+
+
+@pytest.mark.parametrize("changed", NAMES)
+def test_one_changed_function_is_refused_and_nothing_is_patched(library, changed):
+    integration = Integration("fakelib", ["1.0"], seams(**{changed: "something else"}))
+    importlib.import_module("fakelib.late")
+    with pytest.warns(RuntimeWarning, match=f"{changed} is not the function that wsfast knows"):
+        assert not integration.patch()
+    assert set(all_calls()) == {"plain"}
+
+
+def test_a_changed_function_that_is_imported_later_takes_all_back(library):
+    integration = Integration("fakelib", ["1.0"], seams(encode="something else"))
+    assert integration.patch()
+    from fakelib import early
+
+    assert early.use(1) == ("wsfast", 1)
+    with pytest.warns(RuntimeWarning, match="encode is not the function"):
+        importlib.import_module("fakelib.late")
+    assert set(all_calls()) == {"plain"}
+    assert not waits()
+
+
+@pytest.mark.parametrize("attribute", ["gone", "Parser.gone", "Gone.parse", "validate.parse"])
+def test_an_attribute_that_is_not_there_is_refused(library, attribute):
+    importlib.import_module("fakelib.early")
+    seam = Seam("fakelib.early", attribute, ("",), on_wsfast)
+    with pytest.warns(RuntimeWarning, match=f"fakelib.early.{attribute} is not there"):
+        assert not Integration("fakelib", ["1.0"], [seam]).patch()
+
+
+def test_the_wrapper_of_another_tool_is_not_taken_for_the_original(integration):
+    from functools import wraps
+
+    from fakelib import early
+
+    original = early.validate
+    early.validate = wraps(original)(lambda data: ("theirs", data))
+    with pytest.warns(RuntimeWarning, match="validate is not the function"):
+        assert not integration.patch()
+    assert early.use(1) == ("theirs", 1)
+
+
+def test_functions_without_source_are_refused():
+    namespace = {}
+    exec("def f(): pass", namespace)
+    assert fingerprint(namespace["f"]) == "its source is not at hand"
+    assert fingerprint(len) == "not a Python function, but builtin_function_or_method"
+
+
+def test_no_warning_where_all_is_well(integration):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert integration.patch()
+        assert set(all_calls()) == {"wsfast"}
