@@ -12,7 +12,7 @@ roles = st.sampled_from(Role)
 
 # Where the length of a header changes its form, and where vector code changes its stride.
 SIZES = [0, 1, 2, 15, 16, 17, 63, 64, 65, 124, 125, 126, 127, 128, 2047, 2048, 2049]
-BIG_SIZES = [4096, 65535, 65536, 65537]
+BIG_SIZES = [4095, 4096, 4097, 65535, 65536, 65537]
 
 characters = st.one_of(
     st.characters(max_codepoint=0x7F),
@@ -24,7 +24,7 @@ texts = st.one_of(
     st.builds(
         lambda character, size, tail: (character * size)[:size] + tail,
         characters,
-        st.sampled_from([*SIZES, 4096]),
+        st.sampled_from([*SIZES, 4095, 4096, 4097]),
         st.text(characters, max_size=4),
     ),
 )

@@ -29,7 +29,7 @@ from wsfast.exceptions import InvalidUtf8, MessageTooBig, ProtocolError
 from wsfast.frames.received import Close, CompressedMessage, Ping, Pong
 from wsfast.rfc6455 import CloseCode, Opcode, Role
 
-SIZES = [0, 1, 2, 125, 126, 127, 128, 2047, 2048, 2049, 65535, 65536, 65537]
+SIZES = [0, 1, 2, 125, 126, 127, 128, 4095, 4096, 4097, 65535, 65536, 65537]
 
 TEXTS = {
     "empty": "",
@@ -98,6 +98,15 @@ class TestDecoding:
     def test_text_of_every_size(self, decoder, masked, size, last):
         text = "a" * size + last
         assert decoder.feed(frame(masked, TEXT, text.encode())) == [text]
+
+    def test_texts_of_one_kind_after_texts_of_another(self, decoder, masked):
+        texts = [
+            character * (size // len(character.encode()))
+            for size in SIZES
+            for character in ("a", "é", "水", "a", "𝄞", "é")
+        ]
+        wire = b"".join(frame(masked, TEXT, text.encode()) for text in texts)
+        assert decoder.feed(wire) == texts
 
     def test_control_frames(self, decoder, masked, way):
         wire = (
