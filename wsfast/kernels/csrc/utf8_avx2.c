@@ -16,21 +16,26 @@ typedef __m256i vec;
 INLINE vec v_load(const void *src) { return _mm256_loadu_si256(src); }
 INLINE __m128i load_part_of_16(const uint8_t *src, size_t n)
 {
-    uint64_t low = wsf_part_of_8(src, n < 8 ? n : 8), high = n > 8 ? wsf_part_of_8(src + 8, n - 8) : 0;
+    uint64_t low = wsf_part_of_8(src, n < 8 ? n : 8);
+    uint64_t high = n > 8 ? wsf_part_of_8(src + 8, n - 8) : 0;
 
     return _mm_set_epi64x((long long)high, (long long)low);
 }
 INLINE vec v_load_part(const uint8_t *src, size_t n)
 {
-    return n < 16 ? _mm256_zextsi128_si256(load_part_of_16(src, n))
-                  : _mm256_set_m128i(load_part_of_16(src + 16, n - 16), _mm_loadu_si128((const void *)src));
+    if (n < 16)
+        return _mm256_zextsi128_si256(load_part_of_16(src, n));
+    return _mm256_set_m128i(load_part_of_16(src + 16, n - 16), _mm_loadu_si128((const void *)src));
 }
 
 INLINE vec v_zero(void) { return _mm256_setzero_si256(); }
 INLINE vec v_fill(uint8_t byte) { return _mm256_set1_epi8((char)byte); }
 INLINE vec v_fill16(uint16_t lane) { return _mm256_set1_epi16((short)lane); }
 INLINE vec v_fill32(uint32_t lane) { return _mm256_set1_epi32((int)lane); }
-INLINE vec v_table(const uint8_t *table) { return _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)table)); }
+INLINE vec v_table(const uint8_t *table)
+{
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)table));
+}
 
 INLINE vec v_or(vec a, vec b) { return _mm256_or_si256(a, b); }
 INLINE vec v_and(vec a, vec b) { return _mm256_and_si256(a, b); }

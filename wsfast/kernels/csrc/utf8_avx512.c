@@ -16,10 +16,17 @@ INLINE uint64_t first_lanes(size_t count)
 {
     return _bzhi_u64(~0ull, count < 64 ? (unsigned)count : 64);
 }
+INLINE size_t count_ones(uint64_t mask) { return (size_t)_mm_popcnt_u64(mask); }
 
 INLINE vec v_load(const uint8_t *src) { return _mm512_loadu_si512(src); }
-INLINE vec v_load_part(const uint8_t *src, size_t n) { return _mm512_maskz_loadu_epi8(first_lanes(n), src); }
-INLINE vec v_table(const uint8_t *table) { return _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)table)); }
+INLINE vec v_load_part(const uint8_t *src, size_t n)
+{
+    return _mm512_maskz_loadu_epi8(first_lanes(n), src);
+}
+INLINE vec v_table(const uint8_t *table)
+{
+    return _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)table));
+}
 INLINE vec v_zero(void) { return _mm512_setzero_si512(); }
 INLINE vec v_fill(uint8_t byte) { return _mm512_set1_epi8((char)byte); }
 INLINE vec v_or(vec a, vec b) { return _mm512_or_si512(a, b); }
@@ -36,51 +43,50 @@ INLINE bool v_is_ascii(vec v) { return _mm512_movepi8_mask(v) == 0; }
 INLINE bool v_is_zero(vec v) { return _mm512_test_epi8_mask(v, v) == 0; }
 INLINE size_t v_count_starts(vec v)
 {
-    return (size_t)_mm_popcnt_u64(_mm512_cmpgt_epi8_mask(v, v_fill(0xBF)));
+    return count_ones(_mm512_cmpgt_epi8_mask(v, v_fill(0xBF)));
 }
 INLINE bool v_reaches(vec v, uint8_t byte) { return _mm512_cmpge_epu8_mask(v, v_fill(byte)) != 0; }
 
 #include "utf8_lookup.h"
 
 /* Every character above U+007F takes a second byte, above U+07FF a third, above U+FFFF a fourth. */
-#define ONES(mask) (size_t)_mm_popcnt_u64(mask)
 
 SET_TARGET size_t wsf_ucs1_utf8_length_avx512(const uint8_t *src, size_t n)
 {
     size_t i, size = n;
 
     for (i = 0; n - i >= 64; i += 64)
-        size += ONES(_mm512_movepi8_mask(v_load(src + i)));
-    return size + ONES(_mm512_movepi8_mask(v_load_part(src + i, n - i)));
+        size += count_ones(_mm512_movepi8_mask(v_load(src + i)));
+    return size + count_ones(_mm512_movepi8_mask(v_load_part(src + i, n - i)));
 }
 
 SET_TARGET size_t wsf_ucs2_utf8_length_avx512(const uint16_t *src, size_t n)
 {
+    const vec upper = _mm512_set1_epi16((short)0xF800), surrogate = _mm512_set1_epi16((short)0xD800);
     size_t i, size = n;
     __mmask32 surrogates = 0;
 
     for (i = 0; i < n; i += 32) {
         vec v = _mm512_maskz_loadu_epi16((__mmask32)first_lanes(n - i), src + i);
-        size += ONES(_mm512_cmpgt_epu16_mask(v, _mm512_set1_epi16(0x7F)));
-        size += ONES(_mm512_cmpgt_epu16_mask(v, _mm512_set1_epi16(0x7FF)));
-        surrogates |= _mm512_cmpeq_epi16_mask(_mm512_and_si512(v, _mm512_set1_epi16((short)0xF800)),
-                                              _mm512_set1_epi16((short)0xD800));
+        size += count_ones(_mm512_cmpgt_epu16_mask(v, _mm512_set1_epi16(0x7F)));
+        size += count_ones(_mm512_cmpgt_epu16_mask(v, _mm512_set1_epi16(0x7FF)));
+        surrogates |= _mm512_cmpeq_epi16_mask(v_and(v, upper), surrogate);
     }
     return surrogates ? WSF_NOT_ENCODABLE : size;
 }
 
 SET_TARGET size_t wsf_ucs4_utf8_length_avx512(const uint32_t *src, size_t n)
 {
+    const vec upper = _mm512_set1_epi32((int)0xFFFFF800), surrogate = _mm512_set1_epi32(0xD800);
     size_t i, size = n;
     __mmask16 surrogates = 0;
 
     for (i = 0; i < n; i += 16) {
         vec v = _mm512_maskz_loadu_epi32((__mmask16)first_lanes(n - i), src + i);
-        size += ONES(_mm512_cmpgt_epu32_mask(v, _mm512_set1_epi32(0x7F)));
-        size += ONES(_mm512_cmpgt_epu32_mask(v, _mm512_set1_epi32(0x7FF)));
-        size += ONES(_mm512_cmpgt_epu32_mask(v, _mm512_set1_epi32(0xFFFF)));
-        surrogates |= _mm512_cmpeq_epi32_mask(_mm512_and_si512(v, _mm512_set1_epi32((int)0xFFFFF800)),
-                                              _mm512_set1_epi32(0xD800));
+        size += count_ones(_mm512_cmpgt_epu32_mask(v, _mm512_set1_epi32(0x7F)));
+        size += count_ones(_mm512_cmpgt_epu32_mask(v, _mm512_set1_epi32(0x7FF)));
+        size += count_ones(_mm512_cmpgt_epu32_mask(v, _mm512_set1_epi32(0xFFFF)));
+        surrogates |= _mm512_cmpeq_epi32_mask(v_and(v, upper), surrogate);
     }
     return surrogates ? WSF_NOT_ENCODABLE : size;
 }

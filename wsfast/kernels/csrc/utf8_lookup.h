@@ -26,7 +26,8 @@ enum {
     OVERLONG_2 = 1 << 5,   /* C0..C1 80..BF */
     TOO_LARGE_80 = 1 << 6, /* F5..FF 80..8F, and of the same shape: */
     OVERLONG_4 = 1 << 6,   /* F0 80..8F */
-    TWO_CONTINUATIONS = 1 << 7, /* an error unless a lead stands two or three bytes back */
+    TWO_CONTINUATIONS = 1 << 7, /* unless a lead stands two or three bytes back */
+
     /* What the low nibble of the first byte has no say in. */
     ANY_LOW = TOO_SHORT | TOO_LONG | TWO_CONTINUATIONS,
     ABOVE_F4 = ANY_LOW | TOO_LARGE | TOO_LARGE_80,

@@ -184,7 +184,9 @@ WSF_INLINE SET_TARGET vec load_piece(const void *src, size_t n, size_t at)
 {
     const uint8_t *bytes = src;
 
-    return n >= at + 16 ? v_load(bytes + at) : v_load_part(bytes + at, n > at ? n - at : 0);
+    if (at >= n)
+        return v_zero();
+    return n - at >= 16 ? v_load(bytes + at) : v_load_part(bytes + at, n - at);
 }
 
 /* Writes the bytes of x that belong to UTF-8: those with bit 7, and the last byte of each
@@ -269,11 +271,12 @@ SET_TARGET void WSF_OF_SET(wsf_ucs4_to_utf8)(uint8_t *dst, size_t size, const ui
         vec a = load_piece(src, 4 * n, 4 * i), b = load_piece(src, 4 * n, 4 * i + 16);
         vec d = load_piece(src, 4 * n, 4 * i + 32), e = load_piece(src, 4 * n, 4 * i + 48);
         /* Bytes 0 and 2 of each character, then 1 and 3. */
-        vec even_ab = v_narrow(v_and(a, byte), v_and(b, byte)), even_de = v_narrow(v_and(d, byte), v_and(e, byte));
-        vec odd_ab = v_narrow(V_RIGHT16(a, 8), V_RIGHT16(b, 8)), odd_de = v_narrow(V_RIGHT16(d, 8), V_RIGHT16(e, 8));
-        code_points c = {v_narrow(v_and(even_ab, byte), v_and(even_de, byte)),
-                         v_narrow(odd_ab, odd_de),
-                         v_narrow(V_RIGHT16(even_ab, 8), V_RIGHT16(even_de, 8))};
+        vec even1 = v_narrow(v_and(a, byte), v_and(b, byte));
+        vec even2 = v_narrow(v_and(d, byte), v_and(e, byte));
+        vec odd1 = v_narrow(V_RIGHT16(a, 8), V_RIGHT16(b, 8));
+        vec odd2 = v_narrow(V_RIGHT16(d, 8), V_RIGHT16(e, 8));
+        code_points c = {v_narrow(v_and(even1, byte), v_and(even2, byte)), v_narrow(odd1, odd2),
+                         v_narrow(V_RIGHT16(even1, 8), V_RIGHT16(even2, 8))};
         count = encode(dst, size, c, n - i < 16 ? n - i : 16, WSF_UCS4);
     }
 }

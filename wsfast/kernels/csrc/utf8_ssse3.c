@@ -37,7 +37,10 @@ INLINE vec v_load_part(const uint8_t *src, size_t n)
 INLINE vec v_or(vec a, vec b) { return _mm_or_si128(a, b); }
 INLINE vec v_and(vec a, vec b) { return _mm_and_si128(a, b); }
 INLINE vec v_xor(vec a, vec b) { return _mm_xor_si128(a, b); }
-INLINE vec v_choose(vec chosen, vec a, vec b) { return v_or(v_and(chosen, a), _mm_andnot_si128(chosen, b)); }
+INLINE vec v_choose(vec chosen, vec a, vec b)
+{
+    return v_or(v_and(chosen, a), _mm_andnot_si128(chosen, b));
+}
 INLINE vec v_max(vec a, vec b) { return _mm_max_epu8(a, b); }
 INLINE vec v_minus(vec a, vec b) { return _mm_subs_epu8(a, b); }
 
