@@ -7,6 +7,7 @@ asserts that, and returns what all said. Where there is a plainer answer than th
 that is asserted too.
 """
 
+import sys
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -191,9 +192,12 @@ def _trace(parser, wire, cuts):
 
 
 def _plain(item):
-    """Each twin has a ``Frame`` class of its own; everything else compares as it is."""
+    """Each twin has a ``Frame`` class of its own, and a str that is wider than need be may equal its
+    like, but not in size. Everything else compares as it is."""
     if type(item) in (C.codec.Frame, PYTHON.codec.Frame):
         return repr(item), item.opcode, item.payload, item.fin, item.rsv
+    if type(item) is str:
+        return item, sys.getsizeof(item)
     return item
 
 

@@ -31,13 +31,13 @@ import oracle
 
 @given(st.data(), roles, decoder_options)
 def test_messages_are_decoded_alike(data, role, options):
-    wire, cuts = data.draw(cut_wires(role))
+    wire, cuts = data.draw(cut_wires(role, rsv=0x40 if options["compression"] else 0))
     oracle.same_decoding(wire, cuts, role, options)
 
 
 @given(st.data(), roles, parser_options)
 def test_frames_are_parsed_alike(data, role, options):
-    wire, cuts = data.draw(cut_wires(role))
+    wire, cuts = data.draw(cut_wires(role, rsv=options["allowed_rsv"]))
     oracle.same_parsing(wire, cuts, role, options)
 
 
