@@ -192,7 +192,7 @@ def _trace(parser, wire, cuts):
 
 
 def _plain(item):
-    """Each twin has a ``Frame`` class of its own, and a str that is wider than need be may equal its
+    """Each twin has a ``Frame`` class of its own. A str that is wider than need be may equal its
     like, but not in size. Everything else compares as it is."""
     if type(item) in (C.codec.Frame, PYTHON.codec.Frame):
         return repr(item), item.opcode, item.payload, item.fin, item.rsv
