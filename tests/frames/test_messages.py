@@ -39,6 +39,7 @@ TEXTS = {
     "astral": "𝄞 music 👩‍🚀 " * 20,
     "ascii, then astral": "a" * 200 + "𝄞",
     "astral, then ascii": "𝄞" + "a" * 200,
+    "astral, then narrower and narrower": "𝄞水é" * 20,
 }
 
 RSV1 = 0x40
