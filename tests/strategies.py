@@ -55,6 +55,7 @@ bad_utf8 = st.builds(
 messages = st.one_of(texts, binaries)
 keys = st.one_of(st.just(bytes(4)), st.binary(min_size=4, max_size=4))
 
+control_payloads = mostly(st.binary(max_size=125), st.just(bytes(126)))
 close_payloads = mostly(
     st.builds(
         lambda code, reason: code.to_bytes(2, "big") + reason.encode()[:123],
@@ -69,7 +70,7 @@ close_payloads = mostly(
 def controls(draw, masked):
     """A control frame; seldom a close, behind which there is nothing."""
     opcode = draw(mostly(st.sampled_from([PING, PONG]), st.just(CLOSE)))
-    payload = draw(close_payloads if opcode == CLOSE else st.binary(max_size=125))
+    payload = draw(close_payloads if opcode == CLOSE else control_payloads)
     return frame(masked, opcode, payload, key=draw(keys))
 
 
