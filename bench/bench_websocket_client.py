@@ -9,39 +9,24 @@ are of medians.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import importlib
-import os
 import socket
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from types import ModuleType
+
+from loopback import Server, accept, pin
+from texts import text_of
 
 from wsfast import Opcode, serialize_frame
 from wsfast.integrations import websocket_client
 
 SIZE = 64 * 1024
 ROUNDS = 7
-LANGUAGES = (
-    "The quick brown fox jumps over the lazy dog. "
-    "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich. "
-    "Съешь же ещё этих мягких французских булок, да выпей чаю. "
-    "いろはにほへと ちりぬるを わかよたれそ つねならむ "
-    "敏捷的棕色狐狸跳過懶狗。 "
-    "🦊🐶 "
-)
-
-
-def text_of(size: int) -> str:
-    """Make a text of mixed languages that takes ``size`` bytes."""
-    many = LANGUAGES * (size // len(LANGUAGES) + 1)
-    text = many.encode()[:size].decode(errors="ignore")
-    return text + "." * (size - len(text.encode()))
 
 
 def ratios() -> dict[str, float]:
@@ -59,17 +44,17 @@ def measure() -> dict[str, list[float]]:
     plain = load(wsaccel=False)
     with_wsaccel = load(wsaccel=True) if find_spec("wsaccel") else None
     use(plain)
-    text = text_of(SIZE)
+    text = text_of("mixed", SIZE)
     ways: dict[str, tuple[ModuleType, int]] = {"plain": (plain, 5), "wsfast": (plain, 300)}
     if with_wsaccel:
         ways["wsaccel"] = with_wsaccel, 100
     times: dict[str, list[float]] = {way: [] for way in ways}
-    with Flood() as flood:
+    with Server(__file__, "flood") as server:
         for _ in range(ROUNDS):
             for way, (library, count) in ways.items():
                 if way == "wsfast":
                     assert websocket_client.patch()
-                connection = library.create_connection(flood.url)
+                connection = library.create_connection(f"ws://127.0.0.1:{server.port}/")
                 assert connection.recv() == text
                 times[way].append(time_of(connection.recv, count))
                 connection.shutdown()
@@ -107,61 +92,16 @@ def use(library: ModuleType) -> None:
     )
 
 
-class Flood:
-    """A server in another process, on another core, that sends text as fast as it is read."""
-
-    def __enter__(self) -> Flood:
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, "flood"], stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout
-        self.url = f"ws://127.0.0.1:{int(self._process.stdout.readline())}/"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait()
-        assert self._process.stdout
-        self._process.stdout.close()
-
-
 def flood() -> None:
-    """Serve one client after the other: shake hands, then send until it leaves."""
+    """Serve one client after the other: send as fast as it reads, until it leaves."""
     pin(-1)
-    frames = serialize_frame(Opcode.TEXT, text_of(SIZE)) * 4
+    frames = serialize_frame(Opcode.TEXT, text_of("mixed", SIZE)) * 4
     with socket.create_server(("127.0.0.1", 0)) as server:
         print(server.getsockname()[1], flush=True)
         while True:
-            client, _ = server.accept()
-            with client:
-                shake_hands(client)
-                try:
-                    while True:
-                        client.sendall(frames)
-                except OSError:
-                    continue
-
-
-def shake_hands(client: socket.socket) -> None:
-    request = b""
-    while not request.endswith(b"\r\n\r\n"):
-        request += client.recv(4096)
-    key = next(
-        line.split(b":", 1)[1].strip()
-        for line in request.split(b"\r\n")
-        if line.lower().startswith(b"sec-websocket-key:")
-    )
-    digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
-    client.sendall(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
-    )
-
-
-def pin(index: int) -> None:
-    """Keep this process on one of the cores that it may use."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[index]})
+            with accept(server) as client, suppress(OSError):
+                while True:
+                    client.sendall(frames)
 
 
 def main() -> None:
