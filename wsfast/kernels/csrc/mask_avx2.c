@@ -1,72 +1,23 @@
-/* mask_avx2.c: masking 32 bytes at a time.
- *
- * The order is that of mask_sse2.c, where the reasons are; what is shorter goes there. */
+/* mask_avx2.c: masking 32 bytes at a time. */
 #include "tables.h"
 
 #if WSF_X86
 #include <immintrin.h>
 
-#define TARGET WSF_TARGET("avx2")
+#define SET avx2
+#define SET_TARGET WSF_TARGET("avx2")
+#define WIDTH 32
+#define INLINE WSF_INLINE SET_TARGET
+#define mask_short wsf_mask_ascii_sse2
 
-enum { WIDTH = sizeof(__m256i) };
+typedef __m256i vec;
 
-TARGET static inline __m256i masked(const uint8_t *src, __m256i keys)
-{
-    return _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)src), keys);
-}
+INLINE vec v_load(const void *src) { return _mm256_loadu_si256(src); }
+INLINE void v_store(void *dst, vec v) { _mm256_storeu_si256(dst, v); }
+INLINE vec v_xor(vec a, vec b) { return _mm256_xor_si256(a, b); }
+INLINE vec v_or(vec a, vec b) { return _mm256_or_si256(a, b); }
+INLINE vec v_keys(uint32_t key) { return _mm256_set1_epi32((int)key); }
+INLINE bool v_is_ascii(vec v) { return _mm256_movemask_epi8(v) == 0; }
 
-TARGET static inline void store(uint8_t *dst, __m256i bytes)
-{
-    _mm256_storeu_si256((__m256i *)dst, bytes);
-}
-
-TARGET static inline __m256i keys_at(uint32_t key, size_t offset)
-{
-    return _mm256_set1_epi32((int)wsf_key_at(key, offset));
-}
-
-TARGET
-void wsf_mask_avx2(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key)
-{
-    wsf_mask_ascii_avx2(dst, src, n, key);
-}
-
-TARGET
-bool wsf_mask_ascii_avx2(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key)
-{
-    __m256i first, last, seen;
-
-    if (n < WIDTH)
-        return wsf_mask_ascii_sse2(dst, src, n, key);
-
-    first = masked(src, keys_at(key, 0));
-    last = masked(src + n - WIDTH, keys_at(key, n - WIDTH));
-    seen = _mm256_or_si256(first, last);
-    if (n > 2 * WIDTH) {
-        size_t i = WIDTH - (uintptr_t)dst % WIDTH;
-        const __m256i keys = keys_at(key, i);
-
-        for (; n - i > 4 * WIDTH; i += 4 * WIDTH) {
-            __m256i a = masked(src + i, keys);
-            __m256i b = masked(src + i + WIDTH, keys);
-            __m256i c = masked(src + i + 2 * WIDTH, keys);
-            __m256i d = masked(src + i + 3 * WIDTH, keys);
-
-            store(dst + i, a);
-            store(dst + i + WIDTH, b);
-            store(dst + i + 2 * WIDTH, c);
-            store(dst + i + 3 * WIDTH, d);
-            seen = _mm256_or_si256(seen, _mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d)));
-        }
-        for (; n - i > WIDTH; i += WIDTH) {
-            __m256i a = masked(src + i, keys);
-
-            store(dst + i, a);
-            seen = _mm256_or_si256(seen, a);
-        }
-    }
-    store(dst, first);
-    store(dst + n - WIDTH, last);
-    return _mm256_movemask_epi8(seen) == 0;
-}
+#include "mask_vector.h"
 #endif

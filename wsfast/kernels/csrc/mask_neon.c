@@ -1,68 +1,22 @@
-/* mask_neon.c: masking 16 bytes at a time, on every AArch64.
- *
- * The order is that of mask_sse2.c, where the reasons are. */
+/* mask_neon.c: masking 16 bytes at a time, on every AArch64. */
 #include "tables.h"
 
 #if WSF_ARM
 #include <arm_neon.h>
 
-enum { WIDTH = sizeof(uint8x16_t) };
+#define SET neon
+#define SET_TARGET
+#define WIDTH 16
+#define mask_short wsf_mask_ascii_scalar
 
-static inline uint8x16_t masked(const uint8_t *src, uint8x16_t keys)
-{
-    return veorq_u8(vld1q_u8(src), keys);
-}
+typedef uint8x16_t vec;
 
-static inline void store(uint8_t *dst, uint8x16_t bytes)
-{
-    vst1q_u8(dst, bytes);
-}
+WSF_INLINE vec v_load(const uint8_t *src) { return vld1q_u8(src); }
+WSF_INLINE void v_store(uint8_t *dst, vec v) { vst1q_u8(dst, v); }
+WSF_INLINE vec v_xor(vec a, vec b) { return veorq_u8(a, b); }
+WSF_INLINE vec v_or(vec a, vec b) { return vorrq_u8(a, b); }
+WSF_INLINE vec v_keys(uint32_t key) { return vreinterpretq_u8_u32(vdupq_n_u32(key)); }
+WSF_INLINE bool v_is_ascii(vec v) { return vmaxvq_u8(v) < 0x80; }
 
-static inline uint8x16_t keys_at(uint32_t key, size_t offset)
-{
-    return vreinterpretq_u8_u32(vdupq_n_u32(wsf_key_at(key, offset)));
-}
-
-void wsf_mask_neon(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key)
-{
-    wsf_mask_ascii_neon(dst, src, n, key);
-}
-
-bool wsf_mask_ascii_neon(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key)
-{
-    uint8x16_t first, last, seen;
-
-    if (n < WIDTH)
-        return wsf_mask_ascii_scalar(dst, src, n, key);
-
-    first = masked(src, keys_at(key, 0));
-    last = masked(src + n - WIDTH, keys_at(key, n - WIDTH));
-    seen = vorrq_u8(first, last);
-    if (n > 2 * WIDTH) {
-        size_t i = WIDTH - (uintptr_t)dst % WIDTH;
-        const uint8x16_t keys = keys_at(key, i);
-
-        for (; n - i > 4 * WIDTH; i += 4 * WIDTH) {
-            uint8x16_t a = masked(src + i, keys);
-            uint8x16_t b = masked(src + i + WIDTH, keys);
-            uint8x16_t c = masked(src + i + 2 * WIDTH, keys);
-            uint8x16_t d = masked(src + i + 3 * WIDTH, keys);
-
-            store(dst + i, a);
-            store(dst + i + WIDTH, b);
-            store(dst + i + 2 * WIDTH, c);
-            store(dst + i + 3 * WIDTH, d);
-            seen = vorrq_u8(seen, vorrq_u8(vorrq_u8(a, b), vorrq_u8(c, d)));
-        }
-        for (; n - i > WIDTH; i += WIDTH) {
-            uint8x16_t a = masked(src + i, keys);
-
-            store(dst + i, a);
-            seen = vorrq_u8(seen, a);
-        }
-    }
-    store(dst, first);
-    store(dst + n - WIDTH, last);
-    return vmaxvq_u8(seen) < 0x80;
-}
+#include "mask_vector.h"
 #endif
