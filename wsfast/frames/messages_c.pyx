@@ -247,13 +247,20 @@ cdef class MessageDecoder:
         if wire.first & OPCODE_BITS:
             self.opening = wire.first
         self.fragments += 1
-        if self.fragments > self.max_fragments:
-            raise violations.too_many_fragments(self.max_fragments)
-        if wire.length > self.max_frame_size:
-            raise violations.frame_too_big(wire.length, self.max_frame_size)
-        if size > self.max_size:
-            raise violations.message_too_big(size, self.max_size)
+        if (
+            self.fragments > self.max_fragments
+            or wire.length > self.max_frame_size
+            or size > self.max_size
+        ):
+            raise self.passed_limit(size)
         return 0
+
+    cdef object passed_limit(self, uint64_t size):
+        if self.fragments > self.max_fragments:
+            return violations.too_many_fragments(self.max_fragments)
+        if self.wire.length > self.max_frame_size:
+            return violations.frame_too_big(self.wire.length, self.max_frame_size)
+        return violations.message_too_big(size, self.max_size)
 
     @cython.final
     cdef inline object whole_message(self, const uint8_t* src):
