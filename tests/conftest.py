@@ -15,7 +15,7 @@ import pytest
 # Any import mode of pytest finds the helpers of the tests, and the oracle shared with the fuzzers.
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "fuzz")]
 
-hypothesis.settings.register_profile("wsfast", max_examples=500, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("wsfast", max_examples=1000, deadline=None, print_blob=True)
 hypothesis.settings.register_profile(
     "thorough", hypothesis.settings.get_profile("wsfast"), max_examples=20_000
 )

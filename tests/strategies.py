@@ -52,6 +52,13 @@ bad_utf8 = st.builds(
     st.sampled_from(["80", "c0 80", "c3", "e0 80", "e2 82", "ed a0 80", "f0 9f", "f4 90", "ff"]),
     st.sampled_from([b"", b"a", b"\x80"]),
 )
+# What text is made of, and what may go wrong with it, in the smallest of pieces.
+shards = st.one_of(
+    st.sampled_from([b"", b"a", b"a" * 70, "é".encode(), "水".encode(), "𝄞".encode() * 20]),
+    st.sampled_from(
+        [b"\xc3", b"\xe2", b"\xf0", b"\xed", b"\x82", b"\xac", b"\x9d\x84\x9e", b"\xff"]
+    ),
+)
 messages = st.one_of(texts, binaries)
 keys = st.one_of(st.just(bytes(4)), st.binary(min_size=4, max_size=4))
 
@@ -74,11 +81,18 @@ def controls(draw, masked):
     return frame(masked, opcode, payload, key=draw(keys))
 
 
+payloads_by_kind = [
+    *[(TEXT, texts.map(str.encode))] * 4,
+    (TEXT, bad_utf8),
+    (BINARY, binaries),
+]
+
+
 @st.composite
 def data_frames(draw, masked, rsv):
     """A message, whole or in fragments that are cut anywhere, with control frames in between."""
-    opcode = draw(st.sampled_from([TEXT, TEXT, BINARY]))
-    payload = draw(mostly(texts.map(str.encode), bad_utf8) if opcode == TEXT else binaries)
+    opcode, payloads = draw(st.sampled_from(payloads_by_kind))
+    payload = draw(payloads)
     rsv = draw(st.sampled_from([0, rsv]))
     key = draw(keys)
     if draw(st.booleans()):

@@ -19,7 +19,9 @@ from strategies import (
     messages,
     parser_options,
     roles,
+    shards,
 )
+from wires import TEXT, fragments, frame
 
 from wsfast.rfc6455 import Opcode, Role
 
@@ -39,6 +41,14 @@ def test_messages_are_decoded_alike(data, role, options):
 def test_frames_are_parsed_alike(data, role, options):
     wire, cuts = data.draw(cut_wires(role, rsv=options["allowed_rsv"]))
     oracle.same_parsing(wire, cuts, role, options)
+
+
+@given(st.lists(shards, min_size=1, max_size=6), roles)
+def test_text_in_shards_is_decoded_alike(parts, role):
+    masked = role is Role.SERVER
+    oracle.same_decoding(b"".join(fragments(masked, TEXT, parts)), (), role, {})
+    wire = frame(masked, TEXT, b"".join(parts))
+    oracle.same_decoding(wire, range(len(wire)), role, {})
 
 
 @given(st.data(), roles, limits)
