@@ -11,7 +11,7 @@ from contest import Contestant, contest
 
 import wsfast
 
-_rows: list[tuple[str, str, float, float, float | None]] = []
+_rows: list[tuple[str, str, float | None, float, float | None]] = []
 
 
 @pytest.fixture
@@ -64,7 +64,9 @@ def pytest_terminal_summary(terminalreporter):
         line(f"| {name} | {peer} | {_duration(seconds)} | {ratio:.2f} | {verdict} |")
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
     for unit, scale in (("ns", 1e9), ("us", 1e6), ("ms", 1e3)):
         if seconds * scale < 1000:
             return f"{seconds * scale:.3g} {unit}"

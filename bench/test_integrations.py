@@ -1,0 +1,23 @@
+"""Other people's libraries, as they are and on wsfast, over real sockets."""
+
+import bench_websocket_client
+import bench_websockets
+import pytest
+from conftest import report
+
+
+@pytest.fixture(autouse=True)
+def own_core():
+    bench_websockets.pin(-1)
+
+
+def test_websocket_client():
+    bars = {"plain": 50, "wsaccel": 3}
+    for name, ratio in bench_websocket_client.ratios().items():
+        row, _, way = name.rpartition(" against ")
+        report(row, None, {way: (ratio, bars[way])})
+
+
+def test_websockets_echo_server():
+    for name, ratio in bench_websockets.ratios().items():
+        report(name, None, {"plain": (ratio, 1.8 if "64 KiB" in name else 1.2)})
