@@ -69,7 +69,7 @@ clean:
 	find wsfast -name '*.so' -delete
 
 $(BUILT): $(VENV)/test $(SOURCES)
-	WSFAST_EXTENSION=1 $(BIN)/pip install -q --no-build-isolation --no-deps --config-settings editable_mode=compat -e .
+	PYTHONWARNINGS=ignore WSFAST_EXTENSION=1 $(BIN)/pip install -q --no-build-isolation --no-deps --config-settings editable_mode=compat -e .
 	@touch $@
 
 # One stamp for each dependency group of pyproject.toml.
