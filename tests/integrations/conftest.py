@@ -1,13 +1,15 @@
-"""Libraries patched and unpatched, and peers in another process that know nothing of wsfast."""
+"""Nothing stays patched behind a test, and peers run in another process, without wsfast."""
 
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from wsfast.integrations import KNOWN
+
+# Any import mode of pytest finds the helpers of these tests.
+sys.path.append(str(Path(__file__).parent))
 
 PEERS = Path(__file__).with_name("peers.py")
 
@@ -36,12 +38,3 @@ def peer():
         process.kill()
         process.wait()
         process.stdout.close()
-
-
-@contextmanager
-def patched(integration):
-    assert integration.patch()
-    try:
-        yield
-    finally:
-        integration.unpatch()

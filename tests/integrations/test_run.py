@@ -22,7 +22,8 @@ print(hasattr(ABNF.mask, "__wrapped__"))
 sys.exit(7)
 """
 
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(wsfast.__file__).parents[1])}
+HERE = [os.environ.get("PYTHONPATH", ""), str(Path(wsfast.__file__).parents[1])]
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, HERE))}
 
 
 def python(*arguments, cwd=None, **environment):

@@ -6,9 +6,9 @@ import sys
 import threading
 
 import pytest
-from conftest import patched
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patching import patched
 from peers import MESSAGES, MIXED
 from streams import BINARY, FIN, NOT_UTF8, TEXT, cuts, frame, streams
 

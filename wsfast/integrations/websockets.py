@@ -24,11 +24,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Sequence
+from operator import attrgetter
 from typing import Any, NoReturn
 
 from ..frames import serialize_frame, split_frames
 from ..kernels import decode_utf8, encode_utf8
-from ..rfc6455 import FIN, OPCODE_BITS, RSV1, RSV2, RSV3, RSV_BITS, Opcode, Role
+from ..rfc6455 import (
+    FIN,
+    LENGTH_16,
+    LENGTH_64,
+    LENGTH_BITS,
+    OPCODE_BITS,
+    RSV1,
+    RSV2,
+    RSV3,
+    RSV_BITS,
+    Opcode,
+    Role,
+)
 from ._rewrite import exchange_call
 from ._seams import Function, Integration, Seam
 
@@ -78,7 +91,7 @@ def _parse(original: Function, module: Any) -> Function:
                     self.recv_frame(frame)
                     if opcode == Opcode.CLOSE:
                         yield  # for good: recv_frame() has put discard() into our place
-                if not well_formed:
+                if not well_formed or (not frames and _is_too_long(reader.buffer, limit)):
                     break
                 if not frames or not reader.buffer:
                     yield
@@ -117,6 +130,20 @@ def _limit_before_16(protocol: Any) -> Any:
 
 def _is_plain(limit: Any) -> bool:
     return limit is None or (isinstance(limit, int) and limit >= 0)
+
+
+def _is_too_long(wire: bytearray, limit: int | None) -> bool:
+    """Tell if the length in an unfinished header passes the limit.
+
+    The library judges it before the masking key has come, ``split_frames`` after that.
+    """
+    if limit is None or len(wire) < 2:
+        return False
+    length = wire[1] & LENGTH_BITS
+    more = {LENGTH_16: 2, LENGTH_64: 8}.get(length, 0)
+    if len(wire) < 2 + more:
+        return False
+    return (int.from_bytes(wire[2 : 2 + more], "big") if more else length) > limit
 
 
 class _FailingReader:
@@ -188,12 +215,17 @@ def _send(original: Function, module: Any) -> Function:
     _keep_blocks()
     original = _encode(original, module)
     opened = module.OPEN
+    sends_fragments = attrgetter(
+        "send_in_progress"
+        if "send_in_progress" in original.__code__.co_names
+        else "fragmented_send_waiter"  # before 16
+    )
 
     async def send(self: Any, message: Any, *, text: bool | None = None) -> None:
         protocol = self.protocol
         if (
             type(message) not in (str, bytes)
-            or self.send_in_progress is not None
+            or sends_fragments(self) is not None
             or protocol.state is not opened
             or protocol.extensions
             or protocol.debug
