@@ -266,7 +266,7 @@ def test_the_wrapper_of_another_tool_is_not_taken_for_the_original(integration):
 
 def test_functions_without_source_are_refused():
     namespace = {}
-    exec("def f(): pass", namespace)
+    exec(compile("def f(): pass", "<nowhere>", "exec"), namespace)
     assert fingerprint(namespace["f"]) == "its source is not at hand"
     assert fingerprint(len) == "not a Python function, but builtin_function_or_method"
 
