@@ -12,7 +12,7 @@ from typing import Any
 from harness import Choices, instrumented, run
 
 with instrumented():
-    from oracle import same_decoding, same_parsing, same_serialising
+    from oracle import same_decoding, same_parsing, same_serialising, same_splitting
 
     from wsfast.exceptions import ProtocolError
     from wsfast.frames import codec_py
@@ -65,6 +65,7 @@ def check(data: bytes) -> None:
 
     same_decoding(wire, cuts, role, message_options)
     same_parsing(wire, cuts, role, frame_options)
+    same_splitting(wire, role, max_frame_size)
     for frame in parsed(wire, role, frame_options):
         same_serialising(frame.opcode, frame.payload, frame.fin, frame.rsv, key)
 

@@ -8,7 +8,6 @@ cdef extern from "kernels.h" nogil:
     enum: WSF_ASCII
     enum: WSF_UCS1
     enum: WSF_UCS2
-    enum: WSF_UCS4
     size_t WSF_NOT_ENCODABLE
 
     ctypedef struct wsf_text:

@@ -1,6 +1,7 @@
 """The tables of RFC 6455: opcodes, close codes, header bits and lengths.
 
-Literals only. Everything may import this module; it imports nothing of wsfast.
+Literals, and the one rule about close codes. Everything may import this module; it imports nothing
+of wsfast.
 """
 
 from __future__ import annotations

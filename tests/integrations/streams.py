@@ -90,23 +90,7 @@ def streams(masked):
     }
     for opcode in (3, 7, 11, 15):
         found[f"opcode {opcode}"] = hello + f(FIN | opcode, b"Hello") + hello
-    for code in (
-        0,
-        999,
-        1000,
-        1001,
-        1004,
-        1005,
-        1006,
-        1012,
-        1014,
-        1015,
-        1016,
-        2999,
-        3000,
-        4999,
-        5000,
-    ):
+    for code in CLOSE_CODES:
         found[f"close code {code}"] = f(FIN | CLOSE, struct.pack("!H", code)) + hello
     for name, data in NOT_UTF8.items():
         found[f"not UTF-8: {name}"] = hello + f(FIN | TEXT, data) + hello

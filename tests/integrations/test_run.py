@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import websocket
 
 import wsfast
-
-websocket = pytest.importorskip("websocket")
 
 PROGRAM = """\
 import sys

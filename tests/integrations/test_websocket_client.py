@@ -6,6 +6,7 @@ import sys
 import threading
 
 import pytest
+import websocket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from patching import patched
@@ -14,8 +15,6 @@ from streams import BINARY, FIN, NOT_UTF8, TEXT, cuts, frame, streams
 
 from wsfast.integrations import websocket_client
 from wsfast.integrations.websocket_client import integration
-
-websocket = pytest.importorskip("websocket")
 
 KEY = b"\x11\x22\x33\x44"
 

@@ -15,17 +15,12 @@ from itertools import product
 from unittest.mock import patch as mock
 
 import pytest
+import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from patching import patched
 from peers import MESSAGES, MIXED
 from streams import BINARY, CLOSE, CONT, FIN, PING, RSV1, TEXT, cuts, frame, streams
-
-from wsfast.integrations import websockets as wsfast_websockets
-from wsfast.integrations.websockets import integration
-
-pytest.importorskip("websockets")
-
 from websockets.asyncio.connection import Connection
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
@@ -34,6 +29,9 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
+
+from wsfast.integrations import websockets as wsfast_websockets
+from wsfast.integrations.websockets import integration
 
 SIDES = [Side.SERVER, Side.CLIENT]
 
@@ -584,7 +582,7 @@ def test_a_connection_that_is_sending_fragments():
     on_asyncio(program)
 
 
-@pytest.mark.parametrize("name", ["asyncio", "sync"])
+@pytest.mark.parametrize("name", ["asyncio", "sync", "trio"])
 def test_the_library_calls_what_is_patched(monkeypatch, peer, name):
     """The seams are those that are called, and not merely those that can be seen."""
     calls = set()
@@ -605,6 +603,8 @@ def test_the_library_calls_what_is_patched(monkeypatch, peer, name):
     with patched(integration):
         if name == "asyncio":
             asyncio.run(echo_on_asyncio(url, [MIXED]))
+        elif name == "trio":
+            trio.run(echo_on_trio, url, [MIXED])
         else:
             echo_in_sync(url, [MIXED])
         seams = [seam for seam in integration.in_place() if f".{name}." in seam]
@@ -614,6 +614,17 @@ def test_the_library_calls_what_is_patched(monkeypatch, peer, name):
 
 async def echo_on_asyncio(url, messages, compression=None):
     from websockets.asyncio.client import connect
+
+    async with connect(url, max_size=None, compression=compression) as connection:
+        for message in messages:
+            await connection.send(message)
+            assert await connection.recv() == message
+        await connection.send(["frag", "ments: ", MIXED])
+        assert await connection.recv() == "fragments: " + MIXED
+
+
+async def echo_on_trio(url, messages, compression=None):
+    from websockets.trio.client import connect
 
     async with connect(url, max_size=None, compression=compression) as connection:
         for message in messages:
@@ -640,6 +651,7 @@ def test_a_server_without_wsfast_agrees(peer, compression):
     with patched(integration):
         asyncio.run(echo_on_asyncio(url, MESSAGES, compression))
         echo_in_sync(url, MESSAGES[:-1], compression)
+        trio.run(echo_on_trio, url, MESSAGES[:-1], compression)
 
 
 @pytest.mark.parametrize("client", ["websockets-client", "websocket-client"])
@@ -666,6 +678,8 @@ MODULES = {
     "websockets.asyncio.connection": ["Connection"],
     "websockets.sync.messages": ["Assembler"],
     "websockets.sync.connection": ["Connection"],
+    "websockets.trio.messages": ["Assembler"],
+    "websockets.trio.connection": ["Connection"],
 }
 
 

@@ -9,7 +9,14 @@ import sys
 
 from ..rfc6455 import CONTROL_BIT, MAX_CONTROL_PAYLOAD, RSV_BITS, Opcode, Role
 
-_OPCODES = frozenset(Opcode)
+OPCODES = frozenset(Opcode)
+
+# The failure of a parser as long as feed runs, so that whatever breaks out of it (Ctrl-C, say) or
+# into it (a finalizer, another thread) cannot make it parse from the wrong place.
+INTERRUPTED = (
+    RuntimeError,
+    ("feed was interrupted, or called again before it returned: the place in the stream is lost",),
+)
 
 
 def expects_mask(role: Role) -> bool:
@@ -27,7 +34,7 @@ def limit_of(value: int | None, name: str) -> int:
         raise TypeError(f"{name} must be an int or None, not {type(value).__name__}")
     if value < 0:
         raise ValueError(f"{name} must not be negative: {value}")
-    return min(value, sys.maxsize)
+    return min(int(value), sys.maxsize)
 
 
 def fragment_size_of(value: int | None) -> int:
@@ -50,7 +57,7 @@ def check_frame(opcode: int, size: int, fin: bool, rsv: int) -> None:
     """Check that a frame with a payload of this size may be sent (sections 5.2 and 5.5)."""
     if not isinstance(opcode, int):
         raise TypeError(f"opcode must be an int, not {type(opcode).__name__}")
-    if opcode not in _OPCODES:
+    if opcode not in OPCODES:
         raise ValueError(f"opcode {opcode:#x} is reserved")
     check_rsv(rsv, "rsv")
     if opcode & CONTROL_BIT:

@@ -26,7 +26,6 @@ cdef enum:
     BINARY = 0x2
     CLOSE = 0x8
     PING = 0x9
-    PONG = 0xA
 
 # What is wrong with a header: the functions of violations.py, by number.
 cdef enum Violation:
@@ -42,11 +41,14 @@ cdef enum Violation:
     CLOSE_PAYLOAD_TOO_SHORT
     LENGTH_NOT_MINIMAL
     LENGTH_TOP_BIT
+    FRAME_TOO_BIG
 
 # How far one direction of a connection has been read.
 cdef struct Wire:
-    bint masked  # what a header must say
+    # What a header must and may say:
+    bint masked
     int allowed_rsv
+    uint64_t max_frame_size
     uint8_t head[MAX_HEADER_SIZE]  # what has come of a header that is not complete
     size_t head_size
     # The frame whose payload is coming:
@@ -126,12 +128,15 @@ cdef inline size_t parse_length_and_key(Wire* wire, const uint8_t* head, size_t 
         if length >> 63:
             wire.violation = LENGTH_TOP_BIT
             return 0
+    wire.length = length
+    if length > wire.max_frame_size:
+        wire.violation = FRAME_TOO_BIG
+        return 0
     if wire.masked:
         if n < size + KEY_SIZE:
             return 0
         memcpy(&wire.key, head + size, KEY_SIZE)
         size += KEY_SIZE
-    wire.length = length
     return size
 
 

@@ -15,12 +15,14 @@ from .._simd cimport kernels, wsf_key_at
 from ..kernels.mask_c cimport acquire, key_at
 from ..kernels.utf8_c cimport utf8_size, write_utf8
 
+from typing import NoReturn
+
 from ..exceptions import ProtocolError
-from ..kernels.buffers import Buffer
+from ..kernels.buffers import Buffer, not_copied
 from ..rfc6455 import Opcode, Role
 from . import violations
-from .arguments import check_frame, check_rsv, expects_mask, limit_of
-from .keys import KEYS_A_BLOCK, fresh_block, in_forked_child
+from .arguments import INTERRUPTED, check_frame, check_rsv, expects_mask, limit_of
+from .keys import KEYS_A_BLOCK, drop_at_fork, fresh_block
 from .received import Close
 
 cdef extern from "Python.h":
@@ -42,6 +44,9 @@ cdef class Frame:
         payload: unmasked.
         fin: whether it is the last of its message.
         rsv: the reserved bits where they stand in the header: 0x40 is RSV1, 0x20 RSV2, 0x10 RSV3.
+
+    Raises:
+        ValueError: the opcode is reserved.
     """
 
     cdef public object opcode
@@ -76,12 +81,19 @@ cdef class FrameParser:
 
     Keeps every rule of RFC 6455 section 5 that shows in the frames themselves: reserved bits and
     opcodes, lengths in the fewest bytes, masks, control frames, close payloads, and the order of
-    fragments. Text is not validated: a frame may end inside a character.
+    fragments. Text is not validated: a frame may end inside a character. What follows a close frame
+    is parsed like all else, and is for the caller to discard. A parser belongs to one connection
+    and one thread at a time.
 
     Args:
         role: which end of the connection we are. A server wants masked frames, a client unmasked.
         max_frame_size: most bytes in a payload; None for no limit.
-        allowed_rsv: the reserved bits that negotiated extensions use: 0x40 allows RSV1.
+        allowed_rsv: the reserved bits that negotiated extensions use, on the first frame of a
+            message: 0x40 allows RSV1.
+
+    Raises:
+        TypeError: ``role`` is not a Role, or an option has the wrong type.
+        ValueError: a limit is negative, or ``allowed_rsv`` has other bits.
 
     >>> parser = FrameParser(Role.CLIENT)
     >>> parser.feed(bytes.fromhex("81 05 48 65 6c 6c"))
@@ -91,7 +103,6 @@ cdef class FrameParser:
     """
 
     cdef Wire wire
-    cdef uint64_t max_frame_size
     cdef bint in_message
     cdef object failure
     # The payload so far of the frame in wire: a bytes object that nobody else has seen, and how
@@ -106,10 +117,14 @@ cdef class FrameParser:
     def __init__(
         self, role: Role, *, max_frame_size: int | None = 1 << 20, allowed_rsv: int = 0
     ) -> None:
+        cdef bint masked = expects_mask(role)
+        cdef Py_ssize_t frame_size = limit(max_frame_size, "max_frame_size")
+        cdef int rsv = check_rsv(allowed_rsv, "allowed_rsv")
+        # Nothing can fail from here on, so that a second call leaves no half of the first.
         clear_wire(&self.wire)
-        self.wire.masked = expects_mask(role)
-        self.max_frame_size = limit(max_frame_size, "max_frame_size")
-        self.wire.allowed_rsv = check_rsv(allowed_rsv, "allowed_rsv")
+        self.wire.masked = masked
+        self.wire.max_frame_size = frame_size
+        self.wire.allowed_rsv = rsv
         self.in_message = False
         self.failure = None
         self.drop_payload()
@@ -121,6 +136,9 @@ cdef class FrameParser:
         Py_XDECREF(self.payload)
         self.payload = NULL
         self.room = self.have = 0
+
+    def __reduce__(self) -> NoReturn:
+        raise not_copied(self)
 
     def feed(self, data: Buffer) -> list[Frame]:
         """Take the next bytes from the wire.
@@ -134,6 +152,8 @@ cdef class FrameParser:
         Raises:
             ProtocolError: the peer broke a rule. ``completed`` holds the frames before that. The
                 parser stays failed: whatever else it is fed, it raises the same error.
+            InvalidUtf8: the reason of a close frame is not UTF-8.
+            MessageTooBig: a frame passes ``max_frame_size``; raised with the length that says so.
             TypeError: ``data`` is not bytes-like.
             ValueError: ``data`` is not contiguous.
         """
@@ -141,18 +161,24 @@ cdef class FrameParser:
         cdef list frames = []
         acquire(data, &view, "data")
         try:
-            if self.failure is not None:
-                raise type(self.failure)(*self.failure.args)
-            self.parse(<const uint8_t*>view.buf, view.len, frames)
-        except (ProtocolError, MemoryError) as exc:
-            if self.failure is None:
-                self.failure = exc
-                if isinstance(exc, ProtocolError):
-                    exc.completed = frames
-            raise
+            self.parse_or_fail(<const uint8_t*>view.buf, view.len, frames)
         finally:
             PyBuffer_Release(&view)
         return frames
+
+    cdef int parse_or_fail(self, const uint8_t* p, Py_ssize_t n, list frames) except -1:
+        if self.failure is not None:
+            raise self.failure[0](*self.failure[1])
+        self.failure = INTERRUPTED
+        try:
+            self.parse(p, n, frames)
+        except ProtocolError as exc:
+            exc.completed = frames
+            self.failure = type(exc), exc.args
+            self.drop_payload()
+            raise
+        self.failure = None
+        return 0
 
     @cython.final
     cdef int parse(self, const uint8_t* p, Py_ssize_t n, list frames) except -1:
@@ -166,8 +192,6 @@ cdef class FrameParser:
                     raise violation_of(wire)
                 if wire.remaining < 0:
                     return 0
-                if wire.length > self.max_frame_size:
-                    raise violations.frame_too_big(wire.length, self.max_frame_size)
             size = min(<uint64_t>(end - p), <uint64_t>wire.remaining)
             if size:
                 self.gather(p, size)
@@ -235,8 +259,8 @@ def split_frames(
         Reserved bits, the order of fragments, close codes and UTF-8 are left to the caller.
 
     Raises:
-        TypeError: ``data`` is not bytes-like.
-        ValueError: ``data`` is not contiguous.
+        TypeError: ``data`` is not bytes-like, ``role`` not a Role, ``max_frame_size`` not an int.
+        ValueError: ``data`` is not contiguous, or ``max_frame_size`` is negative.
 
     >>> split_frames(bytes.fromhex("81 05 48 65 6c 6c 6f 89 00 82"), Role.CLIENT)
     ([(129, b'Hello'), (137, b'')], 9, True)
@@ -252,7 +276,7 @@ def split_frames(
     cdef bytes payload
     clear_wire(&wire)
     wire.masked = expects_mask(role)
-    cdef uint64_t most = limit(max_frame_size, "max_frame_size")
+    wire.max_frame_size = limit(max_frame_size, "max_frame_size")
     acquire(data, &view, "data")
     try:
         start = p = <const uint8_t*>view.buf
@@ -264,7 +288,7 @@ def split_frames(
                 size = parse_length_and_key(&wire, p, end - p)
             else:
                 wire.violation = RESERVED_OPCODE
-            if wire.violation != NONE or (size and wire.length > most):
+            if wire.violation != NONE:
                 well_formed = False
                 break
             if size == 0 or wire.length > <uint64_t>(end - p) - size:
@@ -384,10 +408,11 @@ def drop_block() -> None:
     keys_left = 0
 
 
-in_forked_child(drop_block)
+drop_at_fork(drop_block)
 
 
 cdef void clear_wire(Wire* wire) noexcept:
+    wire.max_frame_size = PY_SSIZE_T_MAX
     wire.head_size = 0
     wire.key = 0
     wire.remaining = -1
@@ -409,6 +434,8 @@ cdef object violation_of(Wire* wire):
         return violations.length_not_minimal(wire.length)
     if wire.violation == LENGTH_TOP_BIT:
         return violations.length_top_bit(wire.length)
+    if wire.violation == FRAME_TOO_BIG:
+        return violations.frame_too_big(wire.length, wire.max_frame_size)
     return FIRST_BYTE_VIOLATIONS[wire.violation](wire.first)
 
 

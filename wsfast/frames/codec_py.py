@@ -6,9 +6,11 @@ section 5; no idea what a connection is, and leaves messages to ``messages_py``.
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from ..exceptions import ProtocolError
-from ..kernels.buffers import Buffer, bytes_of
-from ..kernels.mask_py import apply_mask, exclusive_or
+from ..kernels.buffers import Buffer, bytes_of, not_copied
+from ..kernels.mask_py import apply_mask, exclusive_or, turned
 from ..kernels.utf8_py import encode_utf8
 from ..rfc6455 import (
     CONTROL_BIT,
@@ -26,15 +28,14 @@ from ..rfc6455 import (
     Role,
 )
 from . import violations
-from .arguments import check_frame, check_rsv, expects_mask, limit_of
-from .keys import KEYS_A_BLOCK, fresh_block, in_forked_child
+from .arguments import INTERRUPTED, OPCODES, check_frame, check_rsv, expects_mask, limit_of
+from .keys import KEYS_A_BLOCK, drop_at_fork, fresh_block
 from .received import Close
 
 __all__ = ["Frame", "FrameParser", "masking_key", "serialize_frame", "split_frames"]
 
 _CONTINUATION = Opcode.CONTINUATION.value
 _CLOSE = Opcode.CLOSE.value
-_OPCODES = frozenset(Opcode)
 _PLAIN = frozenset((FIN | Opcode.TEXT, FIN | Opcode.BINARY))  # no rule but in_message concerns them
 
 
@@ -46,6 +47,9 @@ class Frame:
         payload: unmasked.
         fin: whether it is the last of its message.
         rsv: the reserved bits where they stand in the header: 0x40 is RSV1, 0x20 RSV2, 0x10 RSV3.
+
+    Raises:
+        ValueError: the opcode is reserved.
     """
 
     __slots__ = ("fin", "opcode", "payload", "rsv")
@@ -82,12 +86,19 @@ class FrameParser:
 
     Keeps every rule of RFC 6455 section 5 that shows in the frames themselves: reserved bits and
     opcodes, lengths in the fewest bytes, masks, control frames, close payloads, and the order of
-    fragments. Text is not validated: a frame may end inside a character.
+    fragments. Text is not validated: a frame may end inside a character. What follows a close frame
+    is parsed like all else, and is for the caller to discard. A parser belongs to one connection
+    and one thread at a time.
 
     Args:
         role: which end of the connection we are. A server wants masked frames, a client unmasked.
         max_frame_size: most bytes in a payload; None for no limit.
-        allowed_rsv: the reserved bits that negotiated extensions use: 0x40 allows RSV1.
+        allowed_rsv: the reserved bits that negotiated extensions use, on the first frame of a
+            message: 0x40 allows RSV1.
+
+    Raises:
+        TypeError: ``role`` is not a Role, or an option has the wrong type.
+        ValueError: a limit is negative, or ``allowed_rsv`` has other bits.
 
     >>> parser = FrameParser(Role.CLIENT)
     >>> parser.feed(bytes.fromhex("81 05 48 65 6c 6c"))
@@ -112,17 +123,23 @@ class FrameParser:
     def __init__(
         self, role: Role, *, max_frame_size: int | None = 1 << 20, allowed_rsv: int = 0
     ) -> None:
-        self._masked = expects_mask(role)
-        self._max_frame_size = limit_of(max_frame_size, "max_frame_size")
-        self._allowed_rsv = check_rsv(allowed_rsv, "allowed_rsv")
+        # All arguments first, so that a second call that fails leaves no half of itself.
+        self._masked, self._max_frame_size, self._allowed_rsv = (
+            expects_mask(role),
+            limit_of(max_frame_size, "max_frame_size"),
+            check_rsv(allowed_rsv, "allowed_rsv"),
+        )
         self._in_message = False
-        self._failure: Exception | None = None
+        self._failure: tuple[type[Exception], tuple[object, ...]] | None = None
         self._head = b""  # what has come of a header that is not complete
         # The frame whose payload is coming:
         self._first = 0
         self._key = b""
         self._remaining = -1  # bytes of payload to come; -1 between frames
         self._payload = bytearray()
+
+    def __reduce__(self) -> NoReturn:
+        raise not_copied(self)
 
     def feed(self, data: Buffer) -> list[Frame]:
         """Take the next bytes from the wire.
@@ -136,20 +153,25 @@ class FrameParser:
         Raises:
             ProtocolError: the peer broke a rule. ``completed`` holds the frames before that. The
                 parser stays failed: whatever else it is fed, it raises the same error.
+            InvalidUtf8: the reason of a close frame is not UTF-8.
+            MessageTooBig: a frame passes ``max_frame_size``; raised with the length that says so.
             TypeError: ``data`` is not bytes-like.
             ValueError: ``data`` is not contiguous.
         """
         data = bytes_of(data, "data")
         if self._failure is not None:
-            raise type(self._failure)(*self._failure.args)
+            error, arguments = self._failure
+            raise error(*arguments)
+        self._failure = INTERRUPTED
         frames: list[Frame] = []
         try:
             self._parse(data, frames)
-        except (ProtocolError, MemoryError) as exc:
-            self._failure = exc
-            if isinstance(exc, ProtocolError):
-                exc.completed = frames
+        except ProtocolError as exc:
+            exc.completed = frames
+            self._failure = type(exc), exc.args
+            self._drop_payload()
             raise
+        self._failure = None
         return frames
 
     def _parse(self, data: bytes, frames: list[Frame]) -> None:
@@ -160,14 +182,17 @@ class FrameParser:
                     data, position = self._head + data[position:], 0
                     end, self._head = len(data), b""
                 found = read_header(
-                    data, position, self._masked, self._allowed_rsv, self._in_message
+                    data,
+                    position,
+                    self._masked,
+                    self._allowed_rsv,
+                    self._in_message,
+                    self._max_frame_size,
                 )
                 if found is None:
                     self._head = data[position:]
                     return
                 position, self._first, self._remaining, self._key = found
-                if self._remaining > self._max_frame_size:
-                    raise violations.frame_too_big(self._remaining, self._max_frame_size)
             piece = data[position : position + self._remaining]
             position += len(piece)
             self._remaining -= len(piece)
@@ -177,9 +202,12 @@ class FrameParser:
             if self._remaining == 0:
                 frames.append(self._complete())
 
+    def _drop_payload(self) -> None:
+        self._payload = bytearray()
+
     def _complete(self) -> Frame:
         first, payload = self._first, bytes(self._payload)
-        self._payload = bytearray()
+        self._drop_payload()
         self._remaining = -1
         opcode = first & OPCODE_BITS
         if opcode == _CLOSE:
@@ -190,7 +218,12 @@ class FrameParser:
 
 
 def read_header(
-    data: bytes, position: int, masked: bool, allowed_rsv: int, in_message: bool
+    data: bytes,
+    position: int,
+    masked: bool,
+    allowed_rsv: int,
+    in_message: bool,
+    max_frame_size: int,
 ) -> tuple[int, int, int, bytes] | None:
     """Read the header at ``position`` (RFC 6455 section 5.2).
 
@@ -206,14 +239,14 @@ def read_header(
         check_first_byte(first, allowed_rsv, in_message)
     if len(head) == 1:
         return None
-    rest = length_and_key(head, masked)
+    rest = length_and_key(head, masked, max_frame_size)
     if rest is None:
         return None
     size, length, key = rest
     return position + size, first, length, key
 
 
-def length_and_key(head: bytes, masked: bool) -> tuple[int, int, bytes] | None:
+def length_and_key(head: bytes, masked: bool, max_frame_size: int) -> tuple[int, int, bytes] | None:
     """Read a header from its second byte on.
 
     Returns:
@@ -249,6 +282,8 @@ def length_and_key(head: bytes, masked: bool) -> tuple[int, int, bytes] | None:
             raise violations.length_not_minimal(length)
         if length >= 1 << 63:
             raise violations.length_top_bit(length)
+    if length > max_frame_size:
+        raise violations.frame_too_big(length, max_frame_size)
     if not masked:
         return size, length, b""
     key = head[size : size + KEY_SIZE]
@@ -262,7 +297,7 @@ def check_first_byte(first: int, allowed_rsv: int, in_message: bool) -> None:
     if first & RSV_BITS and (first & RSV_BITS & ~allowed_rsv or control or opcode == _CONTINUATION):
         # An extension may set a bit on the first frame of a message; RFC 7692 section 6.1 for RSV1.
         raise violations.reserved_bits(first)
-    if opcode not in _OPCODES:
+    if opcode not in OPCODES:
         raise violations.reserved_opcode(first)
     if control:
         if not first & FIN:
@@ -295,35 +330,34 @@ def split_frames(
         Reserved bits, the order of fragments, close codes and UTF-8 are left to the caller.
 
     Raises:
-        TypeError: ``data`` is not bytes-like.
-        ValueError: ``data`` is not contiguous.
+        TypeError: ``data`` is not bytes-like, ``role`` not a Role, ``max_frame_size`` not an int.
+        ValueError: ``data`` is not contiguous, or ``max_frame_size`` is negative.
 
     >>> split_frames(bytes.fromhex("81 05 48 65 6c 6c 6f 89 00 82"), Role.CLIENT)
     ([(129, b'Hello'), (137, b'')], 9, True)
     """
     masked = expects_mask(role)
     most = limit_of(max_frame_size, "max_frame_size")
-    data = bytes_of(data, "data")
+    if not isinstance(data, bytearray):  # of which no more than is needed is copied, every time
+        data = bytes_of(data, "data")
     frames: list[tuple[int, bytes]] = []
     position, end = 0, len(data)
     while end - position >= 2:
-        head = data[position : position + MAX_HEADER_SIZE]
+        head = bytes(data[position : position + MAX_HEADER_SIZE])
         first = head[0]
         control = first & CONTROL_BIT
-        if first & OPCODE_BITS not in _OPCODES or (control and not first & FIN):
+        if first & OPCODE_BITS not in OPCODES or (control and not first & FIN):
             return frames, position, False
         try:
-            found = length_and_key(head, masked)
+            found = length_and_key(head, masked, most)
         except ProtocolError:
             return frames, position, False
         if found is None:
             break
         size, length, key = found
-        if length > most:
-            return frames, position, False
         if length > end - position - size:
             break
-        payload = data[position + size : position + size + length]
+        payload = bytes(data[position + size : position + size + length])
         frames.append((first, exclusive_or(payload, key) if masked else payload))
         position += size + length
         if not control and (first & OPCODE_BITS == _CONTINUATION or not first & FIN):
@@ -391,10 +425,4 @@ def masking_key() -> bytes:
 
 
 _unused_keys: list[bytes] = []
-in_forked_child(_unused_keys.clear)
-
-
-def turned(key: bytes, count: int) -> bytes:
-    """Turn the masking key for what follows ``count`` bytes of payload."""
-    turn = count % KEY_SIZE
-    return key[turn:] + key[:turn]
+drop_at_fork(_unused_keys.clear)

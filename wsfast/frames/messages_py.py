@@ -6,12 +6,13 @@ and UTF-8 included; no idea what a connection is.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import NoReturn
 
 from ..exceptions import ProtocolError
-from ..kernels.buffers import Buffer, bytes_of
-from ..kernels.mask_py import exclusive_or
+from ..kernels.buffers import Buffer, bytes_of, not_copied
+from ..kernels.mask_py import exclusive_or, turned
 from ..kernels.utf8_py import Utf8Validator, encode_utf8, first_error
 from ..rfc6455 import (
     CONTROL_BIT,
@@ -23,13 +24,11 @@ from ..rfc6455 import (
     Role,
 )
 from . import violations
-from .arguments import expects_mask, fragment_size_of, limit_of
-from .codec_py import header, masking_key, read_header, turned
-from .received import Close, CompressedMessage, Ping, Pong
+from .arguments import INTERRUPTED, expects_mask, fragment_size_of, limit_of
+from .codec_py import header, masking_key, read_header
+from .received import Close, CompressedMessage, Ping, Pong, Received
 
 __all__ = ["MessageDecoder", "MessageEncoder", "encode_message"]
-
-Received: TypeAlias = str | bytes | Ping | Pong | Close | CompressedMessage
 
 _TEXT = Opcode.TEXT.value
 _BINARY = Opcode.BINARY.value
@@ -42,7 +41,8 @@ class MessageDecoder:
 
     One call a read. Headers, masks, fragments, UTF-8 and every rule of RFC 6455 section 5 are dealt
     with inside. The cost of a message is linear in its length, however the wire is cut, and memory
-    follows the bytes that have arrived, never a length that a header declares.
+    follows the bytes that have arrived, never a length that a header declares. A decoder belongs to
+    one connection and one thread at a time.
 
     Args:
         role: which end of the connection we are. A server wants masked frames, a client unmasked.
@@ -51,6 +51,10 @@ class MessageDecoder:
         max_fragments: most frames in a message; None for no limit.
         compression: whether permessage-deflate was negotiated, so that RSV1 may mark messages as
             compressed (RFC 7692 section 6.2). They come as ``CompressedMessage``.
+
+    Raises:
+        TypeError: ``role`` is not a Role, or a limit not an int.
+        ValueError: a limit is negative.
 
     >>> decoder = MessageDecoder(Role.CLIENT)
     >>> decoder.feed(bytes.fromhex("81 05 48 65 6c 6c 6f  89 00  82 01"))
@@ -87,13 +91,16 @@ class MessageDecoder:
         max_fragments: int | None = 1 << 17,
         compression: bool = False,
     ) -> None:
-        self._masked = expects_mask(role)
-        self._max_size = limit_of(max_size, "max_size")
-        self._max_frame_size = limit_of(max_frame_size, "max_frame_size")
-        self._max_fragments = limit_of(max_fragments, "max_fragments")
+        # All arguments first, so that a second call that fails leaves no half of itself.
+        self._masked, self._max_size, self._max_frame_size, self._max_fragments = (
+            expects_mask(role),
+            limit_of(max_size, "max_size"),
+            limit_of(max_frame_size, "max_frame_size"),
+            limit_of(max_fragments, "max_fragments"),
+        )
         self._allowed_rsv = RSV1 if compression else 0
         self._closed = False
-        self._failure: Exception | None = None
+        self._failure: tuple[type[Exception], tuple[object, ...]] | None = None
         self._head = b""  # what has come of a header that is not complete
         # The frame whose payload is coming:
         self._first = 0
@@ -105,6 +112,9 @@ class MessageDecoder:
         self._fragments = 0  # its frames so far; 0 between messages
         self._message = bytearray()
         self._utf8 = Utf8Validator()
+
+    def __reduce__(self) -> NoReturn:
+        raise not_copied(self)
 
     def feed(self, data: Buffer) -> list[Received]:
         """Take the next bytes from the wire.
@@ -127,15 +137,18 @@ class MessageDecoder:
         """
         data = bytes_of(data, "data")
         if self._failure is not None:
-            raise type(self._failure)(*self._failure.args)
+            error, arguments = self._failure
+            raise error(*arguments)
+        self._failure = INTERRUPTED
         received: list[Received] = []
         try:
             self._decode(data, received)
-        except (ProtocolError, MemoryError) as exc:
-            self._failure = exc
-            if isinstance(exc, ProtocolError):
-                exc.completed = received
+        except ProtocolError as exc:
+            exc.completed = received
+            self._failure = type(exc), exc.args
+            self._drop_message()
             raise
+        self._failure = None
         return received
 
     def _decode(self, data: bytes, received: list[Received]) -> None:
@@ -146,7 +159,12 @@ class MessageDecoder:
                     data, position = self._head + data[position:], 0
                     end, self._head = len(data), b""
                 found = read_header(
-                    data, position, self._masked, self._allowed_rsv, self._fragments > 0
+                    data,
+                    position,
+                    self._masked,
+                    self._allowed_rsv,
+                    self._fragments > 0,
+                    sys.maxsize,
                 )
                 if found is None:
                     self._head = data[position:]
@@ -203,10 +221,7 @@ class MessageDecoder:
 
     def _complete_message(self, payload: bytes) -> str | bytes | CompressedMessage:
         opcode = self._opening & OPCODE_BITS
-        self._fragments = 0
-        if self._message:
-            self._message = bytearray()
-            self._utf8.reset()
+        self._drop_message()
         if self._opening & RSV1:
             return CompressedMessage(Opcode(opcode), payload)
         if opcode == _BINARY:
@@ -214,7 +229,14 @@ class MessageDecoder:
         try:
             return payload.decode()
         except UnicodeDecodeError as exc:
-            raise violations.invalid_utf8(first_error(exc), len(payload)) from None
+            index = first_error(exc)
+        raise violations.invalid_utf8(index, len(payload))
+
+    def _drop_message(self) -> None:
+        self._fragments = 0
+        if self._message:
+            self._message = bytearray()
+            self._utf8.reset()
 
     def _complete_control_frame(self) -> Ping | Pong | Close:
         opcode, payload = self._first & OPCODE_BITS, self._control
@@ -224,6 +246,7 @@ class MessageDecoder:
         if opcode == _CLOSE:
             close = Close.from_payload(payload)
             self._closed = True
+            self._drop_message()
             return close
         return Pong(payload)
 
@@ -237,6 +260,10 @@ class MessageEncoder:
         fragment_size: most bytes in the payload of a frame, 1 or more; a longer message is sent in
             fragments. None sends every message in one frame.
 
+    Raises:
+        TypeError: ``role`` is not a Role, or ``fragment_size`` not an int.
+        ValueError: ``fragment_size`` is not 1 or more.
+
     >>> MessageEncoder(Role.SERVER, fragment_size=3).encode("Hello").hex(" ")
     '01 03 48 65 6c 80 02 6c 6f'
     """
@@ -246,6 +273,9 @@ class MessageEncoder:
     def __init__(self, role: Role, *, fragment_size: int | None = None) -> None:
         self._masks = not expects_mask(role)
         self._fragment_size = fragment_size_of(fragment_size)
+
+    def __reduce__(self) -> NoReturn:
+        raise not_copied(self)
 
     def encode(self, message: str | Buffer) -> bytes:
         """Encode one message.
@@ -265,6 +295,12 @@ class MessageEncoder:
 
     def encode_all(self, messages: Iterable[str | Buffer]) -> bytes:
         """Encode many messages into one piece, to be written at once.
+
+        Args:
+            messages: each as ``encode`` takes it.
+
+        Returns:
+            The frames of all of them, in order.
 
         Raises:
             UnicodeEncodeError: text with a surrogate in it; nothing is encoded then.
@@ -301,6 +337,8 @@ class MessageEncoder:
 
 def encode_message(message: str | Buffer, role: Role, *, fragment_size: int | None = None) -> bytes:
     """Encode one message, as ``MessageEncoder(role, fragment_size=...).encode(message)`` does.
+
+    See ``MessageEncoder`` for the arguments and the errors.
 
     >>> encode_message("Hello", Role.SERVER).hex(" ")
     '81 05 48 65 6c 6c 6f'

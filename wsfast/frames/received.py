@@ -6,24 +6,35 @@ Written once for both twins, like everything about frames that is rare.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ..kernels.utf8_py import first_error
-from ..rfc6455 import CloseCode, Opcode, may_be_sent
+from ..rfc6455 import MAX_CONTROL_PAYLOAD, CloseCode, Opcode, may_be_sent
 from . import violations
 
-__all__ = ["Close", "CompressedMessage", "Ping", "Pong"]
+__all__ = ["Close", "CompressedMessage", "Ping", "Pong", "Received"]
+
+_MAX_REASON = MAX_CONTROL_PAYLOAD - 2  # behind the code
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """A ping (RFC 6455 section 5.5.2): answer with a pong of the same payload."""
+    """A ping (RFC 6455 section 5.5.2): answer with a pong of the same payload.
+
+    Attributes:
+        payload: up to 125 bytes.
+    """
 
     payload: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """A pong (RFC 6455 section 5.5.3), asked for or not."""
+    """A pong (RFC 6455 section 5.5.3), asked for or not.
+
+    Attributes:
+        payload: up to 125 bytes.
+    """
 
     payload: bytes = b""
 
@@ -34,7 +45,7 @@ class Close:
 
     Attributes:
         code: the close code; 1005 where the frame carries none (section 7.1.5).
-        reason: up to 123 bytes of UTF-8.
+        reason: text that takes up to 123 bytes as UTF-8.
     """
 
     code: int = CloseCode.NO_STATUS_RECEIVED.value
@@ -58,22 +69,29 @@ class Close:
         try:
             return cls(code, payload[2:].decode())
         except UnicodeDecodeError as exc:
-            raise violations.close_reason(first_error(exc)) from None
+            index = first_error(exc)
+        raise violations.close_reason(index)
 
     def to_payload(self) -> bytes:
-        """Write the payload of a close frame.
+        """Write the payload of a close frame (section 5.5.1).
+
+        Returns:
+            The code and the reason as they go onto the wire; nothing for the code 1005.
 
         Raises:
             ValueError: a code that must not be sent, a reason without a code, or one that takes
                 more than 123 bytes.
+            UnicodeEncodeError: a reason with a surrogate in it.
         """
         if self.code == CloseCode.NO_STATUS_RECEIVED and not self.reason:
             return b""
         if not may_be_sent(self.code):
             raise ValueError(f"code {self.code} must not be sent in a close frame")
         reason = self.reason.encode()
-        if len(reason) > 123:
-            raise ValueError(f"reason takes {len(reason)} bytes, and there is room for 123")
+        if len(reason) > _MAX_REASON:
+            raise ValueError(
+                f"reason takes {len(reason)} bytes, and there is room for {_MAX_REASON}"
+            )
         return self.code.to_bytes(2, "big") + reason
 
 
@@ -88,3 +106,7 @@ class CompressedMessage:
 
     opcode: Opcode
     payload: bytes
+
+
+# What MessageDecoder.feed answers a list of.
+Received: TypeAlias = str | bytes | Ping | Pong | Close | CompressedMessage

@@ -84,6 +84,12 @@ def length_top_bit(length: int) -> ProtocolError:
 # Section 10.4: limits of this implementation.
 
 
+def too_many_fragments(limit: int) -> MessageTooBig:
+    return MessageTooBig(
+        "too_many_fragments", f"message of more fragments than max_fragments, which is {limit}"
+    )
+
+
 def frame_too_big(length: int, limit: int) -> MessageTooBig:
     return MessageTooBig(
         "frame_too_big", f"frame of {length} bytes passes max_frame_size, which is {limit} bytes"
@@ -94,12 +100,6 @@ def message_too_big(size: int, limit: int) -> MessageTooBig:
     return MessageTooBig(
         "message_too_big",
         f"message of at least {size} bytes passes max_size, which is {limit} bytes",
-    )
-
-
-def too_many_fragments(limit: int) -> MessageTooBig:
-    return MessageTooBig(
-        "too_many_fragments", f"message of more fragments than max_fragments, which is {limit}"
     )
 
 

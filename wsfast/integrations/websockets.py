@@ -31,9 +31,6 @@ from ..frames import serialize_frame, split_frames
 from ..kernels import decode_utf8, encode_utf8
 from ..rfc6455 import (
     FIN,
-    LENGTH_16,
-    LENGTH_64,
-    LENGTH_BITS,
     OPCODE_BITS,
     RSV1,
     RSV2,
@@ -91,7 +88,7 @@ def _parse(original: Function, module: Any) -> Function:
                     self.recv_frame(frame)
                     if opcode == Opcode.CLOSE:
                         yield  # for good: recv_frame() has put discard() into our place
-                if not well_formed or (not frames and _is_too_long(reader.buffer, limit)):
+                if not well_formed:
                     break
                 if not frames or not reader.buffer:
                     yield
@@ -130,20 +127,6 @@ def _limit_before_16(protocol: Any) -> Any:
 
 def _is_plain(limit: Any) -> bool:
     return limit is None or (isinstance(limit, int) and limit >= 0)
-
-
-def _is_too_long(wire: bytearray, limit: int | None) -> bool:
-    """Tell if the length in an unfinished header passes the limit.
-
-    The library judges it before the masking key has come, ``split_frames`` after that.
-    """
-    if limit is None or len(wire) < 2:
-        return False
-    length = wire[1] & LENGTH_BITS
-    more = {LENGTH_16: 2, LENGTH_64: 8}.get(length, 0)
-    if len(wire) < 2 + more:
-        return False
-    return (int.from_bytes(wire[2 : 2 + more], "big") if more else length) > limit
 
 
 class _FailingReader:

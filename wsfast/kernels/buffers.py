@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
     Buffer = bytes | bytearray | memoryview | array | mmap
 
-__all__ = ["Buffer", "bytes_of", "check_writable", "not_bytes_like", "not_contiguous"]
+__all__ = ["Buffer", "bytes_of", "check_writable", "not_bytes_like", "not_contiguous", "not_copied"]
 
 
 def bytes_of(data: Buffer, name: str) -> bytes:
@@ -52,6 +52,12 @@ def _view_of(data: Buffer, name: str) -> memoryview:
 def not_bytes_like(data: object, name: str) -> TypeError:
     """Build the error for an object that has no bytes to offer."""
     return TypeError(f"{name} must be a bytes-like object, not {type(data).__name__}")
+
+
+def not_copied(stateful: object) -> TypeError:
+    """Build the error for copying or pickling what has its place in one stream."""
+    name = type(stateful).__name__
+    return TypeError(f"{name} cannot be copied or pickled: make another {name}")
 
 
 def not_contiguous(name: str) -> ValueError:

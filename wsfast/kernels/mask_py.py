@@ -70,8 +70,13 @@ def _key_at(key: Buffer, offset: int) -> bytes:
         raise TypeError(f"offset must be an int, not {type(offset).__name__}")
     if offset < 0:
         raise ValueError(f"offset must not be negative: {offset}")
-    turn = offset % 4
-    return key[turn:] + key[:turn] if turn else key
+    return turned(key, offset)
+
+
+def turned(key: bytes, count: int) -> bytes:
+    """Turn the masking key for what follows ``count`` bytes of payload."""
+    turn = count % 4
+    return key[turn:] + key[:turn]
 
 
 def exclusive_or(data: bytes, key: bytes) -> bytes:

@@ -7,8 +7,9 @@ surrogate, nothing above U+10FFFF.
 from __future__ import annotations
 
 from codecs import utf_8_decode
+from typing import NoReturn
 
-from .buffers import Buffer, bytes_of
+from .buffers import Buffer, bytes_of, not_copied
 
 __all__ = ["Utf8Validator", "decode_utf8", "encode_utf8", "is_valid_utf8"]
 
@@ -32,7 +33,7 @@ def is_valid_utf8(data: Buffer) -> bool:
 
 
 def decode_utf8(data: Buffer) -> str:
-    """Decode UTF-8 to text, as ``bytes.decode`` does, only faster.
+    """Decode UTF-8 to text: the results and the errors of ``bytes.decode``.
 
     Args:
         data: bytes-like and contiguous, of any length.
@@ -46,7 +47,10 @@ def decode_utf8(data: Buffer) -> str:
 
 
 def encode_utf8(text: str) -> bytes:
-    """Encode text to UTF-8, as ``str.encode`` does, only faster.
+    """Encode text to UTF-8: the results and the errors of ``str.encode``.
+
+    Args:
+        text: a str, of any length.
 
     Raises:
         UnicodeEncodeError: ``text`` holds a surrogate; the same error that ``str.encode`` raises.
@@ -61,7 +65,8 @@ class Utf8Validator:
     """Validate UTF-8 that arrives in pieces, cut anywhere (RFC 6455 section 8.1).
 
     It fails at the first byte that no valid text could have there, without waiting for the end of
-    the character. The interface is the one that wsaccel, autobahn and ws4py share.
+    the character. The interface is the one that wsaccel, autobahn and ws4py share. A validator
+    belongs to one text and one thread at a time.
 
     >>> validator = Utf8Validator()
     >>> validator.validate(bytes.fromhex("61 e2 82"))
@@ -80,6 +85,9 @@ class Utf8Validator:
         self._pending = b""
         self._total = 0
         self._failed = False
+
+    def __reduce__(self) -> NoReturn:
+        raise not_copied(self)
 
     def validate(self, data: Buffer) -> tuple[bool, bool, int, int]:
         """Take the next piece of the text.

@@ -78,7 +78,7 @@ static bool has_ssse3(void) { return HAS("ssse3") && HAS("popcnt"); }
 static bool has_avx2(void) { return HAS("avx2") && HAS("popcnt"); }
 static bool has_avx512(void)
 {
-    return HAS("avx512f") && HAS("avx512dq") && HAS("avx512bw") && HAS("avx512vl") &&
+    return has_avx2() && HAS("avx512f") && HAS("avx512dq") && HAS("avx512bw") && HAS("avx512vl") &&
            HAS("bmi2");
 }
 static bool has_avx512vbmi2(void)

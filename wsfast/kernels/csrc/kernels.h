@@ -64,7 +64,7 @@ typedef struct {
 } wsf_kernels;
 
 /* The tables that were compiled in and that this CPU can run, narrowest first: index 0 is
- * always "scalar"; NULL behind the last. Names: scalar, sse2, ssse3, avx2, avx512 (BW and VL),
+ * always "scalar"; NULL behind the last. Names: scalar, sse2, ssse3, avx2, avx512 (F, DQ, BW, VL and BMI2),
  * avx512vbmi2, neon. */
 const wsf_kernels *wsf_kernels_at(size_t index);
 

@@ -1,5 +1,5 @@
-/* tables.h: what the kernel files share among themselves: prototypes, one line a function, and
- * the two macros that say which instruction sets this compiler can make. */
+/* tables.h: what the kernel files share: which instruction sets this compiler can make, the words
+ * for compiling a function for one of them, and the prototypes that fill the tables. */
 #ifndef WSF_TABLES_H
 #define WSF_TABLES_H
 
@@ -44,11 +44,6 @@
 #define WSF_JOIN_(name, set) name##_##set
 #define WSF_JOIN(name, set) WSF_JOIN_(name, set)
 #define WSF_OF_SET(name) WSF_JOIN(name, SET)
-
-static inline int wsf_width_of_lead(uint8_t highest)
-{
-    return highest < 0x80 ? WSF_ASCII : highest < 0xC4 ? WSF_UCS1 : highest < 0xF0 ? WSF_UCS2 : WSF_UCS4;
-}
 
 #define WSF_MASK_KERNELS(set) \
     void wsf_mask_##set(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key); \

@@ -92,7 +92,7 @@ WSF_INLINE SET_TARGET vec misfits_behind(const rules *r, vec previous, vec v)
     return misfits(r, v, V_BEFORE(v, previous, 1), V_BEFORE(v, previous, 2), V_BEFORE(v, previous, 3));
 }
 
-/* wsf_width_of_lead() of the highest byte. */
+/* The width of a text by its highest byte, as in utf8_scalar.c. */
 WSF_INLINE SET_TARGET int width_of(vec bytes)
 {
     return v_reaches(bytes, 0xF0)   ? WSF_UCS4

@@ -40,6 +40,12 @@ static size_t character_length(const uint8_t *src, size_t n, size_t *error)
     return length;
 }
 
+/* The width of a text by its highest byte, which is always the lead of its highest character. */
+static int width_of_lead(uint8_t highest)
+{
+    return highest < 0x80 ? WSF_ASCII : highest < 0xC4 ? WSF_UCS1 : highest < 0xF0 ? WSF_UCS2 : WSF_UCS4;
+}
+
 bool wsf_utf8_scan_scalar(const uint8_t *src, size_t n, wsf_text *text)
 {
     size_t i = 0, chars = 0, error, length;
@@ -55,7 +61,7 @@ bool wsf_utf8_scan_scalar(const uint8_t *src, size_t n, wsf_text *text)
         chars++;
     }
     text->chars = chars;
-    text->width = wsf_width_of_lead(highest);
+    text->width = width_of_lead(highest);
     return true;
 }
 

@@ -1,0 +1,89 @@
+"""What a decoder or a parser does when something breaks out of it, or into it."""
+
+import copy
+import gc
+import pickle
+import weakref
+
+import pytest
+from wires import CLOSE, PING, TEXT, frame, header
+
+from wsfast.exceptions import ProtocolError
+from wsfast.frames import violations
+from wsfast.rfc6455 import Role
+
+
+@pytest.fixture(params=["MessageDecoder", "FrameParser"])
+def parser_class(backend, request):
+    return getattr(backend.codec, request.param, None) or getattr(backend.messages, request.param)
+
+
+class Timeout(Exception):
+    """What a signal handler might raise, anywhere."""
+
+
+def test_an_exception_from_elsewhere_ends_it(parser_class, monkeypatch):
+    def interrupted(*arguments):
+        raise Timeout
+
+    parser = parser_class(Role.CLIENT)
+    monkeypatch.setattr(violations, "close_code", interrupted)
+    with pytest.raises(Timeout):
+        parser.feed(frame(False, CLOSE, (999).to_bytes(2, "big")))
+    with pytest.raises(RuntimeError, match="the place in the stream is lost"):
+        parser.feed(frame(False, TEXT, b"inside of what was interrupted"))
+
+
+def test_to_feed_it_while_it_is_fed_is_an_error(parser_class, monkeypatch):
+    parser = parser_class(Role.CLIENT)
+    inner = []
+
+    def feeding(code):
+        with pytest.raises(RuntimeError, match="called again before it returned") as caught:
+            parser.feed(frame(False, PING))
+        inner.append(caught)
+        return ProtocolError("close_code", "told")
+
+    monkeypatch.setattr(violations, "close_code", feeding)
+    with pytest.raises(ProtocolError, match="told"):
+        parser.feed(frame(False, CLOSE, (999).to_bytes(2, "big")))
+    assert inner
+
+
+def test_a_failure_keeps_nothing_of_the_caller_alive(parser_class):
+    parser = parser_class(Role.CLIENT)
+    gc.disable()
+    try:
+        try:
+            parser.feed(b"\x83")
+        except ProtocolError as exc:
+            error = weakref.ref(exc)  # and all that its traceback refers to
+        assert error() is None
+    finally:
+        gc.enable()
+
+
+def test_a_second_init_that_fails_changes_nothing(parser_class):
+    wire = frame(False, PING, b"A" * 125)
+    parser = parser_class(Role.CLIENT)
+    assert parser.feed(wire[:126]) == []
+    with pytest.raises(TypeError):
+        parser.__init__("no role")
+    with pytest.raises(ValueError, match="must not be negative"):
+        parser.__init__(Role.SERVER, max_frame_size=-1)
+    (ping,) = parser.feed(wire[126:])
+    assert ping.payload == b"A" * 125
+
+
+def test_a_second_init_begins_anew(parser_class):
+    parser = parser_class(Role.CLIENT)
+    assert parser.feed(header(TEXT, 10, False) + b"12345") == []
+    parser.__init__(Role.CLIENT)
+    (ping,) = parser.feed(frame(False, PING, b"new"))
+    assert ping.payload == b"new"
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_it_cannot_be_copied(parser_class, copied):
+    with pytest.raises(TypeError, match="cannot be copied or pickled"):
+        copied(parser_class(Role.CLIENT))
