@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-BIN = $(VENV)/bin
+BIN = $(abspath $(VENV))/bin
+# Ends in the name of a variable: $(RUN)=1 takes the compiled backend, $(RUN)=0 the Python one.
 RUN = PYTHONDONTWRITEBYTECODE=1 WSFAST_EXTENSION
 BUILT = $(VENV)/built
 SOURCES = setup.py pyproject.toml $(shell find wsfast -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]')
@@ -18,15 +19,17 @@ test: lint types build
 	$(RUN)=0 $(BIN)/python -m pytest -q -n 2
 
 test-all:
-	@for minor in 10 11 12 13; do \
+	@tested=; for minor in 10 11 12 13; do \
 	  for python in $$(command -v python3.$$minor) $(HOME)/.pyenv/versions/3.$$minor.*/bin/python3; do \
 	    if "$$python" -c "import sys; sys.exit(sys.version_info[:2] != (3, $$minor))" 2>/dev/null; then \
 	      echo "== $$python"; \
 	      $(MAKE) test PYTHON="$$python" VENV=.venv-3.$$minor || exit 1; \
+	      tested="$$tested 3.$$minor"; \
 	      break; \
 	    fi; \
 	  done; \
-	done
+	done; \
+	echo "tested on Python:$$tested"; test -n "$$tested"
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check
@@ -38,7 +41,7 @@ types: $(VENV)/lint $(VENV)/test
 build: $(BUILT)
 
 bench: build $(VENV)/bench
-	cd bench && $(RUN)=1 ../$(BIN)/python -m pytest -q -p no:cacheprovider --benchmark-columns=median
+	cd bench && $(RUN)=1 $(BIN)/python -m pytest -q -p no:cacheprovider --benchmark-columns=median
 
 # The kernels alone, then the compiled twins through the whole suite, each with bounds checked by
 # ASan and undefined behaviour by UBSan. PYTHONMALLOC: every object is a block of its exact size.
@@ -49,10 +52,10 @@ sanitize: build
 	find build/sanitize -name '*.so' -delete
 	cd build/sanitize && WSFAST_EXTENSION=1 \
 	  CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" \
-	  LDFLAGS="-fsanitize=address,undefined" ../../$(BIN)/python setup.py -q build_ext --inplace
+	  LDFLAGS="-fsanitize=address,undefined" $(BIN)/python setup.py -q build_ext --inplace
 	cd build/sanitize && $(RUN)=1 PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
 	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-	  ../../$(BIN)/python -m pytest -q -p no:cacheprovider -n 2 tests/kernels tests/frames tests/test_differential.py
+	  $(BIN)/python -m pytest -q -p no:cacheprovider -n 2 tests/kernels tests/frames tests/test_differential.py
 
 # The NEON kernels, cross-compiled and run by qemu: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross
 # and qemu-user of Debian.
@@ -65,7 +68,7 @@ fuzz: build $(VENV)/fuzz
 	done
 
 clean:
-	rm -rf .venv* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv* build dist fuzz/corpus .benchmarks *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find wsfast -name '*.so' -delete
 
 $(BUILT): $(VENV)/test $(SOURCES)

@@ -3,7 +3,7 @@
 import bench_websocket_client
 import bench_websockets
 import pytest
-from conftest import report
+from table import report
 
 
 @pytest.fixture(autouse=True)
