@@ -74,7 +74,7 @@ def load(*, wsaccel: bool) -> ModuleType:
     for name in [name for name in sys.modules if name.split(".")[0] in ("websocket", "wsaccel")]:
         del sys.modules[name]
     if not wsaccel:
-        sys.modules["wsaccel"] = None  # type: ignore[assignment]
+        sys.modules["wsaccel"] = None
     try:
         return importlib.import_module("websocket")
     finally:
@@ -85,11 +85,10 @@ def load(*, wsaccel: bool) -> ModuleType:
 def use(library: ModuleType) -> None:
     """Make this the ``websocket`` that a patch finds."""
     name = library.__name__
-    parts = {key: part for key, part in vars(library).items() if isinstance(part, ModuleType)}
     sys.modules[name] = library
-    sys.modules.update(
-        {part.__name__: part for part in parts.values() if part.__name__.startswith(name + ".")}
-    )
+    for part in vars(library).values():
+        if isinstance(part, ModuleType) and part.__name__.startswith(name + "."):
+            sys.modules[part.__name__] = part
 
 
 def flood() -> None:

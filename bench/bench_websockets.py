@@ -14,6 +14,7 @@ import asyncio
 import statistics
 import sys
 import time
+from contextlib import closing
 
 from loopback import Server, connect, exchange, pin
 from texts import text_of
@@ -49,8 +50,10 @@ def measure() -> dict[str, dict[str, list[tuple[float, float]]]]:
     with (
         Server(*WAYS["plain"], __file__, "serve") as plain,
         Server(*WAYS["wsfast"], __file__, "serve") as wsfast,
+        closing(Echo(plain.port)) as plain_end,
+        closing(Echo(wsfast.port)) as wsfast_end,
     ):
-        ends = {"plain": Echo(plain.port), "wsfast": Echo(wsfast.port)}
+        ends = {"plain": plain_end, "wsfast": wsfast_end}
         for _ in range(ROUNDS):
             for row, (size, in_flight, exchanges) in ROWS.items():
                 for way, end in ends.items():
@@ -64,6 +67,10 @@ class Echo:
     def __init__(self, port: int) -> None:
         self._end = connect(port)
         self._clock = connect(port, "/cpu-time")
+
+    def close(self) -> None:
+        self._end.close()
+        self._clock.close()
 
     def time(self, text: str, in_flight: int, exchanges: int) -> tuple[float, float]:
         wire = serialize_frame(Opcode.TEXT, text, key=KEY) * in_flight

@@ -1,5 +1,7 @@
 """Other people's libraries, as they are and on wsfast, over real sockets."""
 
+import os
+
 import bench_websocket_client
 import bench_websockets
 import pytest
@@ -8,7 +10,14 @@ from table import report
 
 @pytest.fixture(autouse=True)
 def own_core():
+    """The last core for this process, and the first for the servers that it starts."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
     bench_websockets.pin(-1)
+    yield
+    os.sched_setaffinity(0, cores)
 
 
 def test_websocket_client():
