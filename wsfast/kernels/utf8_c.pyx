@@ -194,6 +194,8 @@ cdef class Utf8Validator:
 
 cdef inline object decode_as_python(const uint8_t* src, size_t n):
     # Python's own decoder raises its own errors; and it is as fast as anything for a few bytes.
+    if n == 0:
+        return ""
     if n > FEW_BYTES:
         if n <= SHORT and is_ascii(src, n):
             return decode_scanned(src, n, n, WSF_ASCII)
