@@ -5,9 +5,8 @@ The oracle also holds each wire in pieces to the same wire in one read.
 ``pytest --hypothesis-profile=thorough`` looks for longer.
 """
 
-import os
-
 import pytest
+from conftest import PYTHON_ONLY
 from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import (
@@ -25,7 +24,7 @@ from wires import TEXT, fragments, frame
 
 from wsfast.rfc6455 import Opcode, Role
 
-if os.environ.get("WSFAST_EXTENSION") == "0":
+if PYTHON_ONLY:
     pytest.skip("WSFAST_EXTENSION is 0: there is one backend", allow_module_level=True)
 
 import oracle

@@ -5,11 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from conftest import TWINS
 
 from wsfast.exceptions import ProtocolError
 from wsfast.rfc6455 import Opcode, Role
-
-MODULES = ("mask", "utf8", "codec", "messages")
 
 # Of the source, where the .pyx are; a wheel has none.
 ROOT = Path(__file__).parents[1]
@@ -19,7 +18,7 @@ DEFINITION = re.compile(r"^ *(?:cdef class|class|def) +(\w+)", re.MULTILINE)
 KEY = b"1234"
 
 
-@pytest.fixture(params=MODULES)
+@pytest.fixture(params=TWINS)
 def pair(twins, request):
     """One module, compiled and in Python."""
     return getattr(twins.c, request.param), getattr(twins.python, request.param)

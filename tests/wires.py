@@ -7,6 +7,20 @@ CLOSE, PING, PONG = 0x8, 0x9, 0xA
 
 FIN = 0x80
 
+# Around every border of the lengths, and of the buffers behind them.
+SIZES = [0, 1, 2, 125, 126, 127, 128, 4095, 4096, 4097, 65535, 65536, 65537]
+
+TEXTS = {
+    "empty": "",
+    "ascii": "Hello, world! " * 30,
+    "latin": "naïve café, Zürich " * 20,
+    "bmp": "Привет, 世界 €uro " * 20,
+    "astral": "𝄞 music 👩‍🚀 " * 20,
+    "ascii, then astral": "a" * 200 + "𝄞",
+    "astral, then ascii": "𝄞" + "a" * 200,
+    "astral, then narrower and narrower": "𝄞水é" * 20,
+}
+
 
 def naive_mask(data, key=KEY, offset=0):
     """Section 5.3: octet i of the payload is combined with octet i modulo 4 of the key."""

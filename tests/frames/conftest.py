@@ -6,6 +6,12 @@ from wires import WAYS
 from wsfast.rfc6455 import Role
 
 
+@pytest.fixture(scope="module")
+def messages(backend):
+    """The module of messages of one backend."""
+    return backend.messages
+
+
 @pytest.fixture(params=Role, ids=lambda role: role.value)
 def role(request):
     """Who receives."""

@@ -3,6 +3,8 @@
 import copy
 import gc
 import pickle
+import subprocess
+import sys
 import weakref
 
 import pytest
@@ -87,3 +89,27 @@ def test_a_second_init_begins_anew(parser_class):
 def test_it_cannot_be_copied(parser_class, copied):
     with pytest.raises(TypeError, match="cannot be copied or pickled"):
         copied(parser_class(Role.CLIENT))
+
+
+CALLS_WITHOUT_INIT = [
+    "messages.MessageDecoder, lambda decoder: decoder.feed(bytes.fromhex('8102 4142') * 100)",
+    "messages.MessageEncoder, lambda encoder: encoder.encode(b'abc' * 10_000)",
+    "messages.MessageEncoder, lambda encoder: encoder.encode('abc' * 10_000)",
+    "messages.MessageEncoder, lambda encoder: encoder.encode_all(['abc' * 10_000])",
+    "codec.FrameParser, lambda parser: parser.feed(bytes.fromhex('8102 4142') * 100)",
+    "codec.Frame, repr",
+    "utf8.Utf8Validator, lambda validator: validator.validate(b'abc' * 10_000)",
+]
+
+
+@pytest.mark.parametrize("call", CALLS_WITHOUT_INIT)
+def test_an_object_that_was_never_initialised_does_no_harm(backend, call):
+    modules = "\n".join(
+        f"import {getattr(backend, name).__name__} as {name}"
+        for name in ("utf8", "codec", "messages")
+    )
+    code = f"{modules}\ndef run(kind, use): use(kind.__new__(kind))\nrun({call})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    # An error of Python's is fine; a signal is not, nor an error that nobody hears of.
+    assert done.returncode in (0, 1), done.stderr
+    assert "Exception ignored" not in done.stderr
