@@ -291,7 +291,13 @@ cdef class MessageDecoder:
         self.wire.remaining = -1
         self.fragments = 0
         if self.is_text():
-            return self.whole_text(src, size, key)
+            if not self.expects_ascii:
+                return self.wide_text(src, size, key)
+            text = PyUnicode_New(size, 0x7F)
+            if kernels.mask_ascii(<uint8_t*>PyUnicode_DATA(text), src, size, key):
+                return text
+            self.expects_ascii = False
+            return self.text_of(<uint8_t*>PyUnicode_DATA(text), size)
         payload = PyBytes_FromStringAndSize(NULL, size)
         kernels.mask(<uint8_t*>PyBytes_AS_STRING(payload), src, size, key)
         if self.opening & RSV1:
@@ -299,18 +305,20 @@ cdef class MessageDecoder:
         return payload
 
     @cython.final
-    cdef inline object whole_text(self, const uint8_t* src, Py_ssize_t size, uint32_t key):
+    cdef object wide_text(self, const uint8_t* src, Py_ssize_t size, uint32_t key):
+        """Make a whole text that is not expected to be ASCII."""
         cdef uint8_t scratch[SCRATCH_SIZE]
-        cdef uint8_t* dst
         if self.reads_bytes and not self.wire.masked:
-            return self.text_of(src, size)
-        if self.expects_ascii or size > SCRATCH_SIZE:
-            text = PyUnicode_New(size, 0x7F)
-            dst = <uint8_t*>PyUnicode_DATA(text)
-            self.expects_ascii = kernels.mask_ascii(dst, src, size, key)
-            return text if self.expects_ascii else self.text_of(dst, size)
-        self.expects_ascii = kernels.mask_ascii(scratch, src, size, key)
-        return self.text_of(scratch, size)
+            text = self.text_of(src, size)
+        elif size <= SCRATCH_SIZE:
+            kernels.mask(scratch, src, size, key)
+            text = self.text_of(scratch, size)
+        else:
+            unmasked = PyUnicode_New(size, 0x7F)
+            kernels.mask(<uint8_t*>PyUnicode_DATA(unmasked), src, size, key)
+            text = self.text_of(<uint8_t*>PyUnicode_DATA(unmasked), size)
+        self.expects_ascii = PyUnicode_IS_ASCII(text)
+        return text
 
     @cython.final
     cdef object text_of(self, const uint8_t* src, Py_ssize_t size):
