@@ -193,11 +193,12 @@ def _trace(parser, wire, cuts):
 
 def _plain(item):
     """Each twin has a ``Frame`` class of its own. A str that is wider than need be may equal its
-    like, but not in size. Everything else compares as it is."""
+    like, but not in size; of one character, though, Python keeps a str for all, which may hold its
+    UTF-8 besides. Everything else compares as it is."""
     if type(item) in (C.codec.Frame, PYTHON.codec.Frame):
         return repr(item), item.opcode, item.payload, item.fin, item.rsv
     if type(item) is str:
-        return item, sys.getsizeof(item)
+        return item, len(item) > 1 and sys.getsizeof(item)
     return item
 
 
