@@ -58,7 +58,7 @@ def instrumented() -> AbstractContextManager[object]:
         return nullcontext()
     import atheris
 
-    return atheris.instrument_imports(include=["wsfast"])  # type: ignore[no-any-return]
+    return atheris.instrument_imports(include=["wsfast"])
 
 
 def run(name: str, check: Callable[[bytes], None], seeds: Mapping[str, bytes]) -> None:
