@@ -189,26 +189,31 @@ cdef class MessageDecoder:
                 decoder stays failed: whatever else it is fed, it raises the same error.
             InvalidUtf8: text is not UTF-8; raised with the first bad byte.
             MessageTooBig: a limit is passed; raised with the header that says so.
+            RuntimeError: an earlier call was interrupted, or has not returned: make another decoder.
             TypeError: ``data`` is not bytes-like.
             ValueError: ``data`` is not contiguous.
         """
         cdef Py_buffer view
         cdef list received = []
-        self.reads_bytes = PyBytes_CheckExact(data)
-        if self.reads_bytes:
-            self.decode_or_fail(<uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), received)
+        if PyBytes_CheckExact(data):
+            self.decode_or_fail(
+                <uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), received, True
+            )
             return received
         acquire(data, &view, "data")
         try:
-            self.decode_or_fail(<uint8_t*>view.buf, view.len, received)
+            self.decode_or_fail(<uint8_t*>view.buf, view.len, received, False)
         finally:
             PyBuffer_Release(&view)
         return received
 
-    cdef int decode_or_fail(self, const uint8_t* p, Py_ssize_t n, list received) except -1:
+    cdef int decode_or_fail(
+        self, const uint8_t* p, Py_ssize_t n, list received, bint reads_bytes
+    ) except -1:
         if self.failure is not None:
             raise self.failure[0](*self.failure[1])
         self.failure = INTERRUPTED
+        self.reads_bytes = reads_bytes
         try:
             self.decode(p, n, received)
         except ProtocolError as exc:

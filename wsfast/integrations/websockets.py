@@ -18,6 +18,9 @@ What is rare stays the library's own. The original ``parse`` gets whatever is no
 error and the end of the stream; the original ``serialize`` frames with extensions; the original
 ``get`` and ``send`` messages in fragments, and all that fails. ``websockets.legacy`` is left alone,
 but it uses ``Frame.serialize`` as well.
+
+With asyncio, glibc is made to keep the blocks that are read into (``_keep_blocks``), which concerns
+the whole process and outlasts ``unpatch()``.
 """
 
 from __future__ import annotations
