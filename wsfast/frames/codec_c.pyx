@@ -154,7 +154,7 @@ cdef class FrameParser:
                 parser stays failed: whatever else it is fed, it raises the same error.
             InvalidUtf8: the reason of a close frame is not UTF-8.
             MessageTooBig: a frame passes ``max_frame_size``; raised with the length that says so.
-            RuntimeError: an earlier call was interrupted, or has not returned: make another parser.
+            RuntimeError: an earlier call was interrupted or has not returned; make another parser.
             TypeError: ``data`` is not bytes-like.
             ValueError: ``data`` is not contiguous.
         """

@@ -189,7 +189,7 @@ cdef class MessageDecoder:
                 decoder stays failed: whatever else it is fed, it raises the same error.
             InvalidUtf8: text is not UTF-8; raised with the first bad byte.
             MessageTooBig: a limit is passed; raised with the header that says so.
-            RuntimeError: an earlier call was interrupted, or has not returned: make another decoder.
+            RuntimeError: an earlier call was interrupted or has not returned; make another decoder.
             TypeError: ``data`` is not bytes-like.
             ValueError: ``data`` is not contiguous.
         """
