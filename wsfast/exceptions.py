@@ -98,7 +98,9 @@ class ConnectionClosed(WebSocketError):
         received_first: whether the peer was the first to close.
     """
 
-    def __init__(self, received: Any = None, sent: Any = None, received_first: bool = False) -> None:
+    def __init__(
+        self, received: Any = None, sent: Any = None, received_first: bool = False
+    ) -> None:
         super().__init__(received, sent, received_first)
         self.received = received
         self.sent = sent
