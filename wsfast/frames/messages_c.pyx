@@ -19,6 +19,7 @@ from cpython.bytes cimport (
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from .._simd cimport kernels, utf8_first_error, utf8_unfinished, wsf_key_at, wsf_text
 from ..kernels.mask_c cimport acquire
@@ -93,6 +94,7 @@ cdef class MessageDecoder:
         max_fragments: most frames in a message; None for no limit.
         compression: whether permessage-deflate was negotiated, so that RSV1 may mark messages as
             compressed (RFC 7692 section 6.2). They come as ``CompressedMessage``.
+        decode: whether text comes as ``str``; else as ``bytes`` that are valid UTF-8.
 
     Raises:
         TypeError: ``role`` is not a Role, or a limit not an int.
@@ -111,6 +113,7 @@ cdef class MessageDecoder:
     cdef uint64_t max_fragments
     cdef object failure
     cdef bint closed
+    cdef bint decode_text  # else text comes as bytes
     # Text is read twice, to measure it and to decode it: what another thread or process may write to
     # meanwhile has to be copied first. bytes need not.
     cdef bint reads_bytes
@@ -123,6 +126,7 @@ cdef class MessageDecoder:
     # for all else.
     cdef uint8_t opening  # first byte of its first header
     cdef uint64_t fragments  # its frames so far; 0 between messages
+    cdef uint64_t taken  # bytes of it that take() has handed out
     cdef PyObject* message
     cdef Py_ssize_t room
     cdef Py_ssize_t have
@@ -141,12 +145,14 @@ cdef class MessageDecoder:
         max_frame_size: int | None = None,
         max_fragments: int | None = 1 << 17,
         compression: bool = False,
+        decode: bool = True,
     ) -> None:
         cdef bint masked = expects_mask(role)
         cdef Py_ssize_t size = limit(max_size, "max_size")
         cdef Py_ssize_t frame_size = limit(max_frame_size, "max_frame_size")
         cdef Py_ssize_t fragments = limit(max_fragments, "max_fragments")
         cdef int allowed_rsv = RSV1 if compression else 0
+        cdef bint decode_text = decode
         # Nothing can fail from here on, so that a second call leaves no half of the first.
         clear_wire(&self.wire)
         self.wire.masked = masked
@@ -156,6 +162,7 @@ cdef class MessageDecoder:
         self.max_fragments = fragments
         self.failure = None
         self.closed = False
+        self.decode_text = decode_text
         self.expects_ascii = True
         self.control_size = 0
         self.drop_message()
@@ -166,7 +173,7 @@ cdef class MessageDecoder:
     cdef void drop_message(self) noexcept:
         Py_XDECREF(self.message)
         self.message = NULL
-        self.fragments = 0
+        self.fragments = self.taken = 0
         self.room = self.have = self.valid = 0
         self.text.chars = self.text.width = 0
 
@@ -206,6 +213,48 @@ cdef class MessageDecoder:
         finally:
             PyBuffer_Release(&view)
         return received
+
+    def take(self) -> str | bytes | None:
+        """Take what has come so far of the message in progress, and go on with the rest.
+
+        The message that ``feed`` answers in the end is then only what came after this. All limits
+        hold for the whole message still.
+
+        Returns:
+            Text up to its last whole character, or bytes; None where there is nothing to take, or
+            the message is compressed.
+
+        >>> decoder = MessageDecoder(Role.CLIENT)
+        >>> decoder.feed(bytes.fromhex("81 05 48 65 6c"))
+        []
+        >>> decoder.take()
+        'Hel'
+        >>> decoder.feed(bytes.fromhex("6c 6f"))
+        ['lo']
+        """
+        cdef Py_ssize_t size = self.valid if self.is_text() else self.have
+        cdef Py_ssize_t unfinished = self.have - size
+        cdef uint8_t rest[4]
+        cdef uint64_t taken = self.taken + <uint64_t>size, fragments = self.fragments
+        cdef object piece
+        if (
+            self.fragments == 0 or self.opening & RSV1 or size == 0
+            or self.failure is not None
+        ):
+            return None
+        memcpy(rest, self.gathered() + size, unfinished)
+        if self.is_str() and self.text.width:
+            piece = decode_scanned(self.gathered(), size, self.text.chars, self.text.width)
+        else:
+            self.resize(size)
+            piece = <object>self.message
+        self.drop_message()
+        self.fragments, self.taken = fragments, taken
+        if unfinished:
+            self.resize(unfinished)
+            memcpy(self.gathered(), rest, unfinished)
+            self.have = unfinished
+        return piece
 
     cdef int decode_or_fail(
         self, const uint8_t* p, Py_ssize_t n, list received, bint reads_bytes
@@ -268,7 +317,7 @@ cdef class MessageDecoder:
     cdef inline int begin_frame(self) except -1:
         """Begin a data frame: count it, and hold its declared length against the limits."""
         cdef Wire* wire = &self.wire
-        cdef uint64_t size = <uint64_t>self.have + wire.length
+        cdef uint64_t size = self.taken + <uint64_t>self.have + wire.length
         if wire.first & OPCODE_BITS:
             self.opening = wire.first
         self.fragments += 1
@@ -295,7 +344,7 @@ cdef class MessageDecoder:
         cdef bytes payload
         self.wire.remaining = -1
         self.fragments = 0
-        if self.is_text():
+        if self.is_str():
             if not self.expects_ascii:
                 return self.wide_text(src, size, key)
             text = PyUnicode_New(size, 0x7F)
@@ -307,6 +356,10 @@ cdef class MessageDecoder:
         kernels.mask(<uint8_t*>PyBytes_AS_STRING(payload), src, size, key)
         if self.opening & RSV1:
             return CompressedMessage(OPCODES[self.opening & OPCODE_BITS], payload)
+        if self.is_text() and not kernels.utf8_valid(
+            <uint8_t*>PyBytes_AS_STRING(payload), size
+        ):
+            raise self.not_utf8(<uint8_t*>PyBytes_AS_STRING(payload), size)
         return payload
 
     @cython.final
@@ -329,12 +382,19 @@ cdef class MessageDecoder:
     cdef object text_of(self, const uint8_t* src, Py_ssize_t size):
         text = decode(src, size)
         if text is None:
-            raise violations.invalid_utf8(utf8_first_error(src, size), size)
+            raise self.not_utf8(src, size)
         return text
+
+    cdef object not_utf8(self, const uint8_t* src, Py_ssize_t size):
+        return violations.invalid_utf8(utf8_first_error(src, size), size)
 
     @cython.final
     cdef inline bint is_text(self) noexcept:
         return self.opening & (RSV1 | OPCODE_BITS) == TEXT
+
+    @cython.final
+    cdef inline bint is_str(self) noexcept:
+        return self.is_text() and self.decode_text
 
     @cython.final
     cdef int gather(self, const uint8_t* piece, Py_ssize_t size) except -1:
@@ -358,7 +418,7 @@ cdef class MessageDecoder:
 
     cdef int resize(self, Py_ssize_t room) except -1:
         """Give the growing message room for so many bytes."""
-        if self.is_text():
+        if self.is_str():
             if self.message is NULL:
                 self.message = new_text(room, 0x7F)
             else:
@@ -372,7 +432,7 @@ cdef class MessageDecoder:
 
     @cython.final
     cdef inline uint8_t* gathered(self) noexcept:
-        if self.is_text():
+        if self.is_str():
             return <uint8_t*>PyUnicode_DATA(<object>self.message)
         return <uint8_t*>PyBytes_AS_STRING(<object>self.message)
 
@@ -388,7 +448,7 @@ cdef class MessageDecoder:
         if not kernels.utf8_scan(src, whole, &text) or (
             unfinished and utf8_first_error(src + whole, unfinished) != unfinished
         ):
-            raise violations.invalid_utf8(self.valid + utf8_first_error(src, size))
+            raise violations.invalid_utf8(self.taken + self.valid + utf8_first_error(src, size))
         self.valid += whole
         self.text.chars += text.chars
         self.text.width = max(self.text.width, text.width)
@@ -396,13 +456,13 @@ cdef class MessageDecoder:
 
     cdef object complete_message(self):
         """End a message that came in pieces."""
-        cdef bint is_text = self.is_text()
+        cdef uint64_t size = self.taken + <uint64_t>self.have
         cdef object message
         if self.message is NULL:
             self.resize(0)
-        if is_text and self.valid < self.have:
-            raise violations.invalid_utf8(self.have, self.have)
-        if is_text and self.text.width:
+        if self.is_text() and self.valid < self.have:
+            raise violations.invalid_utf8(size, size)
+        if self.is_str() and self.text.width:
             message = decode_scanned(
                 self.gathered(), self.have, self.text.chars, self.text.width
             )
@@ -427,6 +487,12 @@ cdef class MessageDecoder:
             self.drop_message()
             return close
         return Pong(payload)
+
+
+cdef list feed_memory(object decoder, const uint8_t* p, Py_ssize_t n):
+    cdef list received = []
+    (<MessageDecoder?>decoder).decode_or_fail(p, n, received, True)
+    return received
 
 
 cdef class MessageEncoder:

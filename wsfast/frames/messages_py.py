@@ -7,6 +7,7 @@ and UTF-8 included; no idea what a connection is.
 from __future__ import annotations
 
 import sys
+from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -30,6 +31,8 @@ from .received import Close, CompressedMessage, Ping, Pong, Received
 
 __all__ = ["MessageDecoder", "MessageEncoder", "encode_message"]
 
+_Utf8Decoder = getincrementaldecoder("utf-8")
+
 _TEXT = Opcode.TEXT.value
 _BINARY = Opcode.BINARY.value
 _CLOSE = Opcode.CLOSE.value
@@ -51,6 +54,7 @@ class MessageDecoder:
         max_fragments: most frames in a message; None for no limit.
         compression: whether permessage-deflate was negotiated, so that RSV1 may mark messages as
             compressed (RFC 7692 section 6.2). They come as ``CompressedMessage``.
+        decode: whether text comes as ``str``; else as ``bytes`` that are valid UTF-8.
 
     Raises:
         TypeError: ``role`` is not a Role, or a limit not an int.
@@ -67,6 +71,7 @@ class MessageDecoder:
         "_allowed_rsv",
         "_closed",
         "_control",
+        "_decode_text",
         "_failure",
         "_first",
         "_fragments",
@@ -79,6 +84,7 @@ class MessageDecoder:
         "_message",
         "_opening",
         "_remaining",
+        "_taken",
         "_utf8",
     )
 
@@ -90,6 +96,7 @@ class MessageDecoder:
         max_frame_size: int | None = None,
         max_fragments: int | None = 1 << 17,
         compression: bool = False,
+        decode: bool = True,
     ) -> None:
         # All arguments first, so that a second call that fails leaves no half of itself.
         self._masked, self._max_size, self._max_frame_size, self._max_fragments = (
@@ -99,6 +106,7 @@ class MessageDecoder:
             limit_of(max_fragments, "max_fragments"),
         )
         self._allowed_rsv = RSV1 if compression else 0
+        self._decode_text = bool(decode)
         self._closed = False
         self._failure: tuple[type[Exception], tuple[object, ...]] | None = None
         self._head = b""  # what has come of a header that is not complete
@@ -111,6 +119,7 @@ class MessageDecoder:
         self._opening = 0  # first byte of its first header
         self._fragments = 0  # its frames so far; 0 between messages
         self._message = bytearray()
+        self._taken = 0  # bytes of it that take() has handed out
         self._utf8 = Utf8Validator()
 
     def __reduce__(self) -> NoReturn:
@@ -151,6 +160,38 @@ class MessageDecoder:
             raise
         self._failure = None
         return received
+
+    def take(self) -> str | bytes | None:
+        """Take what has come so far of the message in progress, and go on with the rest.
+
+        The message that ``feed`` answers in the end is then only what came after this. All limits
+        hold for the whole message still.
+
+        Returns:
+            Text up to its last whole character, or bytes; None where there is nothing to take, or
+            the message is compressed.
+
+        >>> decoder = MessageDecoder(Role.CLIENT)
+        >>> decoder.feed(bytes.fromhex("81 05 48 65 6c"))
+        []
+        >>> decoder.take()
+        'Hel'
+        >>> decoder.feed(bytes.fromhex("6c 6f"))
+        ['lo']
+        """
+        if self._fragments == 0 or self._opening & RSV1:
+            return None
+        piece, rest = bytes(self._message), b""
+        if self._opening & OPCODE_BITS == _TEXT:
+            decoder = _Utf8Decoder()
+            text = decoder.decode(piece)
+            rest = decoder.getstate()[0]
+            piece = piece[: len(piece) - len(rest)]
+        if not piece:
+            return None
+        self._message = bytearray(rest)
+        self._taken += len(piece)
+        return text if self._opening & OPCODE_BITS == _TEXT and self._decode_text else piece
 
     def _decode(self, data: bytes, received: list[Received]) -> None:
         position, end = 0, len(data)
@@ -209,7 +250,7 @@ class MessageDecoder:
             raise violations.too_many_fragments(self._max_fragments)
         if length > self._max_frame_size:
             raise violations.frame_too_big(length, self._max_frame_size)
-        size = len(self._message) + length
+        size = self._taken + len(self._message) + length
         if size > self._max_size:
             raise violations.message_too_big(size, self._max_size)
 
@@ -221,22 +262,25 @@ class MessageDecoder:
                 raise violations.invalid_utf8(index)
 
     def _complete_message(self, payload: bytes) -> str | bytes | CompressedMessage:
-        opcode = self._opening & OPCODE_BITS
+        opcode, taken = self._opening & OPCODE_BITS, self._taken
         self._drop_message()
         if self._opening & RSV1:
             return CompressedMessage(Opcode(opcode), payload)
         if opcode == _BINARY:
             return payload
         try:
-            return payload.decode()
+            text = payload.decode()
         except UnicodeDecodeError as exc:
             index = first_error(exc)
-        raise violations.invalid_utf8(index, len(payload))
+        else:
+            return text if self._decode_text else payload
+        raise violations.invalid_utf8(taken + index, taken + len(payload))
 
     def _drop_message(self) -> None:
         self._fragments = 0
-        if self._message:
+        if self._message or self._taken:
             self._message = bytearray()
+            self._taken = 0
             self._utf8.reset()
 
     def _complete_control_frame(self) -> Ping | Pong | Close:
