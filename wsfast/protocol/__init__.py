@@ -1,0 +1,1 @@
+"""The protocol without sockets and without a clock: handshakes, extensions, connections."""
