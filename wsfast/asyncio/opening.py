@@ -1,0 +1,262 @@
+"""The server's side of a connection until it is a WebSocket, or has had its answer.
+
+An ``Opening`` is the protocol of the transport meanwhile. It asks the program who is let in, and
+``protocol.handshake`` what is well formed; it knows nothing of frames. No task and no timer of its
+own: all openings of a server share one timer, and only what the program itself awaits is a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from inspect import isawaitable
+from typing import Any, TypeAlias, TypeVar, cast
+
+from ..exceptions import HandshakeError
+from ..protocol.handshake import accept, check_basic_auth
+from ..protocol.http import Headers, HttpLimits, Request, RequestReader, Response
+from ..rfc6455 import Role
+from .routing import Page, Route
+from .settings import Settings
+from .stream_py import read_buffer
+from .websocket import WebSocket
+
+__all__ = ["Opening", "Reception"]
+
+ProcessRequest: TypeAlias = Callable[[Request], "Response | None | Awaitable[Response | None]"]
+Find: TypeAlias = Callable[[Request], "tuple[Route | Page, dict[str, str]]"]
+Result = TypeVar("Result")
+
+@dataclass(eq=False)
+class Reception:
+    """What the openings of a server have in common.
+
+    Attributes:
+        find: gives the route or page of a request.
+        terms: what ``protocol.handshake.accept`` is called with, for each route.
+        headers: that go into every plain answer; those of a 101 are in ``terms``.
+        opened: starts each new WebSocket: is called with it, its route, its transport, and the
+            bytes that followed the request.
+        pending: every opening, with the time at which it is given up, the next one first.
+    """
+
+    find: Find
+    terms: Mapping[Route, Mapping[str, Any]]
+    headers: Headers
+    opened: Callable[[WebSocket, Route, asyncio.Transport, bytes], None]
+    settings: Settings
+    limits: HttpLimits
+    process_request: ProcessRequest | None
+    credentials: Any
+    realm: str
+    logger: logging.Logger
+    pending: dict[Opening, float] = field(default_factory=dict)
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.buffer = read_buffer(self.loop)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def expect(self, opening: Opening) -> None:
+        """Give an opening ``open_timeout`` from now on."""
+        timeout = self.settings.open_timeout
+        self.pending.pop(opening, None)
+        if timeout is None:
+            self.pending[opening] = float("inf")
+            return
+        # All have the same time, so that the last to come is the last to go.
+        self.pending[opening] = deadline = self.loop.time() + timeout
+        if self._timer is None:
+            self._timer = self.loop.call_at(deadline, self._give_up)
+
+    def _give_up(self) -> None:
+        """Abort the openings whose time has passed, and sleep until the next one's has."""
+        self._timer = None
+        now = self.loop.time()
+        while self.pending:
+            opening, deadline = next(iter(self.pending.items()))
+            if deadline > now:
+                self._timer = self.loop.call_at(deadline, self._give_up)
+                return
+            self.logger.debug("opening handshake not completed within open_timeout")
+            opening.abort()
+
+    def close(self) -> None:
+        """Abort all openings, those included that come late."""
+        self.closed = True
+        for opening in list(self.pending):
+            opening.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Opening(asyncio.BufferedProtocol):
+    """One connection, until the upgrade, or until it has had its answer and is gone."""
+
+    __slots__ = (
+        "__weakref__",
+        "_discardable",
+        "_reader",
+        "_reception",
+        "_request",
+        "_task",
+        "_trailing",
+        "_transport",
+        "_username",
+    )
+
+    _transport: asyncio.Transport
+
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
+        self._reader: RequestReader | None = RequestReader(reception.limits)
+        self._request: Request | None = None
+        self._trailing = b""
+        self._username: str | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._discardable = reception.limits.body  # bytes that are still read, and thrown away
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._reception.expect(self)
+        if self._reception.closed:
+            self.abort()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._reception.buffer
+
+    def buffer_updated(self, count: int) -> None:
+        if self._reader is not None:
+            self._go_on(self._read, bytes(self._reception.buffer[:count]))
+            return
+        self._discardable -= count
+        if self._discardable < 0:
+            self.abort()
+
+    def eof_received(self) -> None:
+        if self._reader is not None:
+            self._go_on(self._read_eof, None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._reception.pending.pop(self, None)
+        if self._task is not None:
+            self._task.cancel()
+
+    def abort(self) -> None:
+        """End the connection at once, and whatever the program does for it."""
+        self.connection_lost(None)
+        self._transport.abort()
+
+    # The steps: read, screen, route; then upgrade or answer.
+
+    def _go_on(self, step: Callable[[Result], None], result: Result) -> None:
+        """Take a step. What it raises becomes the answer."""
+        try:
+            step(result)
+        except Exception as exc:
+            self._refuse(exc)
+
+    def _go_on_with(
+        self, step: Callable[[Result], None], result: Result | Awaitable[Result]
+    ) -> None:
+        """Take a step with a result: now, or when it has come."""
+        if not isawaitable(result):
+            step(cast(Result, result))
+            return
+        # What the peer sends meanwhile waits in the kernel and not here.
+        self._transport.pause_reading()
+        self._task = self._reception.loop.create_task(self._wait(step, result))
+
+    async def _wait(self, step: Callable[[Result], None], awaitable: Awaitable[Result]) -> None:
+        failure = None
+        try:
+            result = await awaitable
+        except Exception as exc:
+            failure = exc
+        self._task = None
+        if self._transport.is_closing():
+            return
+        self._transport.resume_reading()
+        if failure is None:
+            self._go_on(step, result)
+        else:
+            self._refuse(failure)
+
+    def _read(self, data: bytes) -> None:
+        assert self._reader is not None
+        request = self._reader.receive_data(data)
+        if request is not None:
+            self._request, self._trailing = request, self._reader.trailing
+            self._reader = None
+            self._screen(request)
+
+    def _read_eof(self, _: None) -> None:
+        assert self._reader is not None
+        self._reader.receive_eof()
+
+    def _screen(self, request: Request) -> None:
+        """Ask for the password, and whether the program wants to answer itself."""
+        reception = self._reception
+        if reception.credentials is not None:
+            self._username = check_basic_auth(request, reception.credentials)
+            if self._username is None:
+                self._answer(_unauthorized(reception.realm))
+                return
+        if reception.process_request is None:
+            self._route(None)
+        else:
+            self._go_on_with(self._route, reception.process_request(request))
+
+    def _route(self, verdict: Response | None) -> None:
+        if verdict is not None:
+            self._answer(verdict)
+            return
+        target, params = self._reception.find(self._request)
+        if isinstance(target, Page):
+            self._go_on_with(self._answer, target.answer(self._request))
+        else:
+            self._upgrade(target, params)
+
+    def _upgrade(self, route: Route, params: dict[str, str]) -> None:
+        reception = self._reception
+        accepted = accept(self._request, **reception.terms[route])
+        ws = WebSocket(Role.SERVER, accepted, self._request, reception.settings)
+        ws.path_params = params
+        ws.username = self._username
+        del reception.pending[self]
+        self._transport.write(accepted.response.to_bytes())
+        reception.opened(ws, route, self._transport, self._trailing)
+
+    def _refuse(self, exc: Exception) -> None:
+        if isinstance(exc, HandshakeError):
+            self._reception.logger.debug("opening handshake refused: %s", exc)
+            self._answer(exc.response or Response.plain(400, str(exc)))
+        else:
+            self._reception.logger.error("opening handshake failed", exc_info=exc)
+            self._answer(Response.plain(500, "the server failed to answer"))
+
+    def _answer(self, response: Response) -> None:
+        """Answer, and see to it that the answer arrives.
+
+        A socket that is closed while bytes of the peer are unread is reset by the kernel, and the
+        answer with it. So our side is closed first, and what still comes is thrown away, up to a
+        limit, until the peer has closed its side or the time is up.
+        """
+        if not isinstance(response, Response):
+            raise TypeError(f"the answer to a request must be a Response, not {response!r}")
+        self._reader = None
+        items = [*response.headers.items(), *self._reception.headers.items()]
+        headers = Headers([*items, ("Date", formatdate(usegmt=True)), ("Connection", "close")])
+        with_body = self._request is None or self._request.method != "HEAD"
+        wire = Response(response.status, headers, response.body).to_bytes(body=with_body)
+        self._transport.write(wire)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._reception.expect(self)
