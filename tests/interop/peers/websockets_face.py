@@ -1,0 +1,63 @@
+"""A peer on websockets' asyncio API, which picows offers too."""
+
+from contextlib import asynccontextmanager
+
+import rig
+
+
+def peer(serve, connect, ConnectionClosed):
+    """How to serve and how to connect, by these names of the API."""
+
+    class End:
+        def __init__(self, connection):
+            self.connection = connection
+            self.subprotocol = connection.subprotocol
+            self.compressed = "Sec-WebSocket-Extensions" in connection.response.headers
+
+        async def send(self, message):
+            await self.connection.send(message)
+
+        async def send_fragments(self, pieces):
+            await self.connection.send(pieces)
+
+        async def receive(self):
+            try:
+                return await self.connection.recv()
+            except ConnectionClosed:
+                raise rig.Closed(self.connection.close_code, self.connection.close_reason) from None
+
+        async def ping(self):
+            await (await self.connection.ping())
+
+        async def close(self, code, reason):
+            await self.connection.close(code, reason)
+
+    async def listen(converse, certificate):
+        async def handler(connection):
+            await converse(End(connection), connection.request.path)
+
+        async with serve(
+            handler,
+            "127.0.0.1",
+            0,
+            ssl=rig.server_tls(certificate),
+            select_subprotocol=choose,
+            max_size=rig.LIMIT,
+        ) as server:
+            await rig.ready(server.sockets[0].getsockname()[1])
+
+    def choose(connection, offered):
+        return rig.SUBPROTOCOL if rig.SUBPROTOCOL in offered else None
+
+    @asynccontextmanager
+    async def call(uri, tls, subprotocols, compression):
+        async with connect(
+            uri,
+            ssl=tls,
+            subprotocols=subprotocols or None,
+            compression="deflate" if compression else None,
+            max_size=rig.LIMIT,
+        ) as connection:
+            yield End(connection)
+
+    return listen, call
