@@ -23,8 +23,7 @@ class Peer:
     tells_close_frame: bool = True  # a server, to its application: the code and the reason
 
 
-import os
-WSFAST = Peer(os.environ.get("SUBJECT","with_wsfast.py"))
+WSFAST = Peer("with_wsfast.py")
 
 # Those that the tests of every day run against; the others are for `make interop`.
 EVERYDAY = {
@@ -101,9 +100,7 @@ def in_turns(*messages, **how):
 def in_fragments(*pieces, whole, **how):
     """The client sends one message in pieces, and receives it whole."""
     needs = frozenset({FRAGMENTS})
-    return Behaviour(
-        [["send_fragments", *pieces], ["receive"]], [whole], client_needs=needs, **how
-    )
+    return Behaviour([["send_fragments", *pieces], ["receive"]], [whole], client_needs=needs, **how)
 
 
 def fragmented_answer(message, **how):
@@ -156,9 +153,7 @@ BEHAVIOURS = {
         text(MIXED, 20), text(MIXED, 20), whole=text(MIXED, 40), compression=True
     ),
     "compressed fragments of the server": fragmented_answer(text(MIXED, 100), compression=True),
-    "sub-protocol": Behaviour(
-        [], [], subprotocols=["chat.v1", "chat.v2"], subprotocol="chat.v2"
-    ),
+    "sub-protocol": Behaviour([], [], subprotocols=["chat.v1", "chat.v2"], subprotocol="chat.v2"),
     "client closes": closing("client", 1000, ""),
     "client closes with a code of its own": closing("client", 4321, "Grüße"),
     "client closes with the longest reason": closing("client", 3000, "r" * 123),

@@ -7,9 +7,10 @@ A server prints its port, then a line for each connection that has ended. A clie
 from each line of its input, and answers it with a line. All lines are JSON.
 
 A library's file says how to ``serve`` and how to ``connect``; both give an end, which has
-``subprotocol``, ``compressed`` (was permessage-deflate agreed on), and coroutines: ``send(message)``,
-``send_fragments(pieces)``, ``receive()``, ``ping()`` (till its pong is here), ``close(code, reason)``.
-``receive`` raises ``Closed`` when no more can come. What a library can't do, its ends leave out.
+``subprotocol``, ``compressed`` (was permessage-deflate agreed on), and coroutines:
+``send(message)``, ``send_fragments(pieces)``, ``receive()``, ``ping()`` (till its pong is here),
+``close(code, reason)``. ``receive`` raises ``Closed`` when no more can come. What a library can't
+do, its ends leave out.
 """
 
 import asyncio

@@ -24,7 +24,8 @@ def peer(serve, connect, ConnectionClosed):
             try:
                 return await self.connection.recv()
             except ConnectionClosed:
-                raise rig.Closed(self.connection.close_code, self.connection.close_reason) from None
+                code, reason = self.connection.close_code, self.connection.close_reason
+                raise rig.Closed(code, reason or "") from None
 
         async def ping(self):
             await (await self.connection.ping())

@@ -93,7 +93,7 @@ async def serve(converse, certificate):
         chosen = {}
         if rig.SUBPROTOCOL in request.headers.get("Sec-WebSocket-Protocol", ""):
             chosen["Sec-WebSocket-Protocol"] = rig.SUBPROTOCOL
-        response = WSUpgradeResponse.create_switching_protocols_response(chosen)
+        response = WSUpgradeResponse.create_101_response(chosen)
         return WSUpgradeResponseWithListener(response, End(converse))
 
     server = await ws_create_server(

@@ -73,7 +73,7 @@ async def serve(converse, certificate):
 async def connect(uri, tls, subprotocols, compression):
     connection = await websocket_connect(
         HTTPRequest(uri, ssl_options=tls),
-        subprotocols=subprotocols,
+        subprotocols=subprotocols or None,
         compression_options={} if compression else None,
         max_message_size=rig.LIMIT,
     )
