@@ -37,6 +37,7 @@ from __future__ import annotations
 
 from enum import Enum
 from math import inf
+from operator import index
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..exceptions import ConnectionClosed, ProtocolError, StateError
@@ -67,6 +68,8 @@ Event: TypeAlias = str | bytes | Ping | Pong | Close
 # Pongs that may wait to be sent. When more pings come, the newest of the pongs gives way to the
 # next: section 5.5.3 lets an endpoint answer only the latest ping.
 _MAX_PONGS = 64
+
+_BAD_UTF8 = b"\xff"
 
 _MAX_REASON = MAX_CONTROL_PAYLOAD - 2  # behind the code
 
@@ -221,7 +224,7 @@ class Connection:
         self.heard = self.active = False
         self.latency: float | None = None
         self.pings: dict[bytes, float | None] = {}
-        self._keepalive = b""  # payload of the last keepalive ping
+        self._keepalive: bytes | None = None  # payload of the last keepalive ping
         self._ping_interval = _seconds(ping_interval, "ping_interval")
         self._ping_timeout = _seconds(ping_timeout, "ping_timeout")
         self._idle_timeout = _seconds(idle_timeout, "idle_timeout")
@@ -247,6 +250,8 @@ class Connection:
         Raises:
             TypeError: ``data`` is not bytes-like.
             ValueError: ``data`` is not contiguous.
+            RuntimeError: an earlier call was interrupted or has not returned; the place in the
+                stream is lost.
         """
         if self.failure is not None or self.state is State.CLOSED:
             return []
@@ -330,8 +335,8 @@ class Connection:
         try:
             return decode_utf8(payload)
         except UnicodeDecodeError as exc:
-            index = first_error(exc)
-        raise violations.invalid_utf8(index, len(payload))
+            bad = first_error(exc)
+        raise violations.invalid_utf8(bad, len(payload))
 
     def _answer_ping(self, payload: bytes) -> None:
         if not self._may_send:
@@ -350,14 +355,16 @@ class Connection:
         sent = self.pings[payload]
         if sent is not None:
             self.latency = now - sent
-        waiting = list(self.pings.items())
-        self.pings = dict(waiting[list(self.pings).index(payload) + 1 :])
+        order = list(self.pings)
+        later = order[order.index(payload) + 1 :]
+        self.pings = {waiting: self.pings[waiting] for waiting in later}
 
     def _meet_close(self, close: Close) -> None:
         self.close_received = close
+        if self.received_first is None:
+            self.received_first = True
         if self.state is State.OPEN:
             self.state = State.CLOSING
-            self.received_first = True
             # "the endpoint typically echos the status code it received" (section 5.5.1)
             self._answer = Close(close.code)
 
@@ -385,8 +392,8 @@ class Connection:
             self._out.append(encode_message(message, self.role))
         else:
             opcode, payload = _typed(message, text)
-            if opcode is Opcode.TEXT and not isinstance(message, str):
-                _check_utf8(is_valid_utf8(payload))
+            if text and not isinstance(message, str) and not is_valid_utf8(payload):
+                raise _not_utf8()
             rsv = 0
             if self.deflate is not None and len(payload) >= self.deflate.threshold:
                 payload, rsv = self.deflate.compress(payload), RSV1
@@ -434,7 +441,12 @@ class Connection:
                 return
             self._utf8 = Utf8Validator()
         valid, whole, _, _ = self._utf8.validate(payload)
-        _check_utf8(valid and (whole or not last))
+        if not valid or (last and not whole):
+            if self.fragmenting is None:
+                self._utf8 = None
+            else:
+                self._utf8.validate(_BAD_UTF8)  # so that all that may follow fails as well
+            raise _not_utf8()
         if last:
             self._utf8 = None
 
@@ -483,8 +495,11 @@ class Connection:
         Raises:
             ValueError: a code that must not be sent, or a reason that is too long, or has no code.
             UnicodeEncodeError: a reason with a surrogate in it.
+            TypeError: ``code`` is not an int, or ``reason`` not a str.
         """
-        close = Close(int(code), reason)
+        if not isinstance(reason, str):
+            raise TypeError(f"reason must be a str, not {type(reason).__name__}")
+        close = Close(index(code), reason)
         close.to_payload()
         if self.state is State.OPEN:
             self.state = State.CLOSING
@@ -568,12 +583,13 @@ class Connection:
         elif now >= self._idle_by:
             self.close(CloseCode.GOING_AWAY, f"no message for {self._idle_timeout:g} s")
             return
-        elif self.deflate is not None:
+        elif self.deflate is not None and self.fragmenting is None:
             self.deflate.release()
         self.heard = self.active = False
         if now >= self._ping_at:
             # One keepalive ping is remembered and no more: a peer may talk on and never answer.
-            self.pings.pop(self._keepalive, None)
+            if self._keepalive is not None:
+                self.pings.pop(self._keepalive, None)
             self._keepalive = self.ping(now=now)
             self._ping_at = now + self._ping_interval
             self._pong_by = min(self._pong_by, now + self._ping_timeout)
@@ -627,9 +643,8 @@ def _typed(message: str | Buffer, text: bool | None) -> tuple[Opcode, bytes]:
     return Opcode.TEXT if text else Opcode.BINARY, bytes_of(message, "message")
 
 
-def _check_utf8(valid: bool) -> None:
-    if not valid:
-        raise ValueError("bytes that are to be sent as text are not UTF-8")
+def _not_utf8() -> ValueError:
+    return ValueError("bytes that are to be sent as text are not UTF-8")
 
 
 def _pong_timeout(seconds: float) -> ProtocolError:
