@@ -1,1 +1,33 @@
 """The protocol without sockets and without a clock: handshakes, extensions, connections."""
+
+from .handshake import (
+    Accepted,
+    ClientHandshake,
+    accept,
+    accept_key,
+    basic_auth,
+    basic_challenge,
+    check_basic_auth,
+    is_upgrade,
+)
+from .http import Headers, HttpLimits, Request, RequestReader, Response, ResponseReader
+from .uri import Uri, parse_uri
+
+__all__ = [
+    "Accepted",
+    "ClientHandshake",
+    "Headers",
+    "HttpLimits",
+    "Request",
+    "RequestReader",
+    "Response",
+    "ResponseReader",
+    "Uri",
+    "accept",
+    "accept_key",
+    "basic_auth",
+    "basic_challenge",
+    "check_basic_auth",
+    "is_upgrade",
+    "parse_uri",
+]

@@ -1,0 +1,545 @@
+"""The opening handshake of RFC 6455 section 4, both roles: what is asked, answered and refused.
+
+It turns requests into answers and answers into a verdict. It knows no sockets; how HTTP is read and
+written is the matter of ``http.py``, and what the parameters of compression mean that of
+``deflate.py``.
+
+Each refusal is a ``HandshakeError`` whose ``reason`` keeps its spelling. On the server its
+``response`` is the answer to send.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from base64 import b64encode
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from hmac import compare_digest
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urljoin
+
+from .._version import __version__
+from ..exceptions import HandshakeError
+from .auth import Credentials, basic_auth, basic_challenge, check_basic_auth
+from .extensions import format_extensions, parse_extensions, parse_tokens
+from .http import HeaderItems, Headers, HttpLimits, Request, Response, ResponseReader
+from .uri import Uri, parse_uri
+
+if TYPE_CHECKING:
+    from .deflate import Deflate, DeflateParameters
+
+__all__ = [
+    "USER_AGENT",
+    "Accepted",
+    "ClientHandshake",
+    "Credentials",
+    "Origins",
+    "SelectSubprotocol",
+    "accept",
+    "accept_key",
+    "basic_auth",
+    "basic_challenge",
+    "check_basic_auth",
+    "is_upgrade",
+    "redirect_headers",
+    "redirect_target",
+]
+
+USER_AGENT = f"wsfast/{__version__}"
+
+# Section 1.3: what is hashed along with the key.
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+# Which origins a server lets in. None among them is a request without an Origin header.
+Origins: TypeAlias = (
+    Collection["str | re.Pattern[str] | None"] | re.Pattern[str] | Callable[["str | None"], bool]
+)
+
+# Takes the sub-protocols that a client offers and chooses one of them, or None.
+SelectSubprotocol: TypeAlias = Callable[[list[str]], "str | None"]
+
+# Section 4.1: 16 bytes in base64.
+_is_key = re.compile(r"[A-Za-z0-9+/]{22}==").fullmatch
+
+# ABNF of section 4.3: 0 to 255, without leading zeros.
+_is_version = re.compile(r"0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5]").fullmatch
+
+# These make the handshake, and are nobody else's to set.
+_OURS = frozenset(
+    {
+        "upgrade",
+        "connection",
+        "content-length",
+        "transfer-encoding",
+        "sec-websocket-accept",
+        "sec-websocket-extensions",
+        "sec-websocket-key",
+        "sec-websocket-protocol",
+        "sec-websocket-version",
+    }
+)
+
+# What is between the user and one origin, and no other's to see.
+_CONFIDENTIAL = frozenset({"authorization", "cookie", "host", "origin", "proxy-authorization"})
+
+
+@dataclass(slots=True)
+class Accepted:
+    """What both ends agreed on.
+
+    Attributes:
+        response: the 101: on the server to be sent, on the client what came.
+        subprotocol: the sub-protocol in use; None without one.
+        deflate: the parameters of permessage-deflate; None where it is not in use.
+    """
+
+    response: Response
+    subprotocol: str | None = None
+    deflate: DeflateParameters | None = None
+
+
+def accept_key(key: str) -> str:
+    """Compute Sec-WebSocket-Accept for a Sec-WebSocket-Key (section 4.2.2, step 5.4).
+
+    >>> accept_key("dGhlIHNhbXBsZSBub25jZQ==")
+    's3pPLMBiTxaQ9kYGzzhZRbK+xOo='
+    """
+    return b64encode(sha1(key.encode() + _GUID, usedforsecurity=False).digest()).decode()
+
+
+# The server.
+
+
+def is_upgrade(request: Request) -> bool:
+    """Tell whether a request wants a WebSocket at all, well or badly: it is one for ``accept``."""
+    return any(
+        token.strip(" \t").lower() == "websocket"
+        for token in (request.headers.get("Upgrade") or "").split(",")
+    )
+
+
+def accept(
+    request: Request,
+    *,
+    subprotocols: Sequence[str] = (),
+    select_subprotocol: SelectSubprotocol | None = None,
+    origins: Origins | None = None,
+    versions: Collection[int] = (13,),
+    deflate: Deflate | None = None,
+    headers: HeaderItems = (),
+) -> Accepted:
+    """Answer a client's handshake (section 4.2).
+
+    Args:
+        request: what the client asks.
+        subprotocols: those of the server, the best first; the first that the client offers is
+            taken, and none where it offers none of them.
+        select_subprotocol: chooses in their stead: takes what the client offers, returns one of
+            that or None.
+        origins: who may connect; None lets anyone in. Strings (``"https://example.com"``) are
+            compared as they are, patterns with the whole origin; None among them stands for
+            requests without an origin, which browsers do not send. Or a function of the origin.
+        versions: of the protocol, some of 13, 8 and 7; they differ in the handshake only.
+        deflate: what the server is ready to compress with.
+        headers: more headers for the answer.
+
+    Returns:
+        The answer to send, and what was agreed on.
+
+    Raises:
+        HandshakeError: refused; ``response`` is the answer to send.
+        ValueError: ``headers`` has one that belongs to the handshake, or ``select_subprotocol``
+            chose what was not offered.
+    """
+    key, version = _check_request(request, versions)
+    _check_origin(request, origins, version)
+    subprotocol = _choose_subprotocol(request, subprotocols, select_subprotocol)
+    extensions, parameters = _choose_deflate(request, deflate)
+
+    answer = Headers()
+    answer.add("Upgrade", "websocket")
+    answer.add("Connection", "Upgrade")
+    answer.add("Sec-WebSocket-Accept", accept_key(key))
+    if subprotocol is not None:
+        answer.add("Sec-WebSocket-Protocol", subprotocol)
+    if extensions:
+        answer.add("Sec-WebSocket-Extensions", extensions)
+    _add_more(answer, headers)
+    return Accepted(Response(101, answer), subprotocol, parameters)
+
+
+def _check_request(request: Request, versions: Collection[int]) -> tuple[str, int]:
+    """Section 4.2.1, but for what is negotiated: the key and the version."""
+    headers = request.headers
+    if request.method != "GET":
+        raise _refused(
+            "method", f"a WebSocket is asked for by GET, not {request.method}", 405, Allow="GET"
+        )
+    if request.version != "1.1":
+        raise _refused("http_version", f"HTTP/1.1 is needed, and this is HTTP/{request.version}")
+    if not is_upgrade(request):
+        raise _refused(
+            "no_upgrade", "this is a WebSocket server: Upgrade: websocket is needed", 426
+        )
+    if "upgrade" not in map(str.lower, _tokens(headers, "Connection")):
+        raise _refused(
+            "no_connection_upgrade",
+            "Connection: Upgrade is needed (a proxy in between must pass it on)",
+        )
+    if "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0":
+        raise _refused("request_body", "a request for a WebSocket must not have a body")
+    _only(headers, "Host")
+    if "Sec-WebSocket-Key1" in headers or "Sec-WebSocket-Key2" in headers:
+        raise _refused("hixie_76", "the protocol hixie-76 is not spoken here, but RFC 6455 is")
+    if "Sec-WebSocket-Version" not in headers and "Sec-WebSocket-Key" not in headers:
+        raise _refused(
+            "hixie_75", "no Sec-WebSocket-Version: the protocol hixie-75 is not spoken here"
+        )
+    version = _only(headers, "Sec-WebSocket-Version")
+    if not _is_version(version):
+        raise _refused("malformed_version", "Sec-WebSocket-Version is not a number from 0 to 255")
+    if int(version) not in versions:
+        spoken = ", ".join(str(version) for version in sorted(versions, reverse=True))
+        raise _refused(
+            "version",
+            f"version {version} of the protocol is not spoken here, but {spoken}",
+            426,
+            Sec_WebSocket_Version=spoken,
+        )
+    key = _only(headers, "Sec-WebSocket-Key")
+    if not _is_key(key):
+        raise _refused("malformed_key", "Sec-WebSocket-Key is not 16 bytes in base64")
+    return key, int(version)
+
+
+def _check_origin(request: Request, origins: Origins | None, version: int) -> None:
+    # Drafts before RFC 6455 gave the header another name: versions 7 and 8.
+    name = "Origin" if version == 13 else "Sec-WebSocket-Origin"
+    values = request.headers.get_all(name)
+    if len(values) > 1:
+        raise _duplicate(name)
+    if origins is None:
+        return
+    origin = values[0] if values else None
+    if not _is_let_in(origin, origins):
+        told = "a request without an origin" if origin is None else f"the origin {_short(origin)}"
+        raise _refused("origin", f"{told} is not let in", 403)
+
+
+def _is_let_in(origin: str | None, origins: Origins) -> bool:
+    if isinstance(origins, str):
+        raise TypeError(f"origins is a list, as [{origins!r}], and not a string")
+    if isinstance(origins, re.Pattern):
+        origins = (origins,)
+    if callable(origins):
+        return bool(origins(origin))
+    return any(
+        origin is not None and candidate.fullmatch(origin) is not None
+        if isinstance(candidate, re.Pattern)
+        else origin == candidate
+        for candidate in origins
+    )
+
+
+def _choose_subprotocol(
+    request: Request,
+    subprotocols: Sequence[str],
+    select: SelectSubprotocol | None,
+) -> str | None:
+    if isinstance(subprotocols, str):
+        raise TypeError(f"subprotocols is a list, as [{subprotocols!r}], and not a string")
+    offered = _tokens(request.headers, "Sec-WebSocket-Protocol")
+    if select is not None:
+        chosen = select(offered)
+        if chosen is not None and chosen not in offered:
+            raise ValueError(f"select_subprotocol chose {chosen!r}, which was not offered")
+        return chosen
+    return next((subprotocol for subprotocol in subprotocols if subprotocol in offered), None)
+
+
+def _choose_deflate(
+    request: Request, deflate: Deflate | None
+) -> tuple[str, DeflateParameters | None]:
+    value = request.headers.get("Sec-WebSocket-Extensions")
+    if not value:
+        return "", None
+    try:
+        offers = parse_extensions(value)
+    except ValueError as exc:
+        raise _refused("malformed_extensions", f"Sec-WebSocket-Extensions: {exc}") from None
+    agreed = deflate.accept(offers) if deflate else None
+    if agreed is None:
+        return "", None
+    answer, parameters = agreed
+    return format_extensions([answer]), parameters
+
+
+def _tokens(headers: Headers, name: str) -> list[str]:
+    try:
+        return parse_tokens(headers.get(name) or "")
+    except ValueError as exc:
+        raise _refused("malformed_header", f"{name}: {_short(str(exc))}") from None
+
+
+def _only(headers: Headers, name: str) -> str:
+    values = headers.get_all(name)
+    if len(values) > 1:
+        raise _duplicate(name)
+    if not values:
+        raise _refused("missing_header", f"{name} is missing")
+    return values[0]
+
+
+def _duplicate(name: str) -> HandshakeError:
+    return _refused("duplicate_header", f"{name} stands there more than once")
+
+
+def _refused(reason: str, text: str, status: int = 400, **headers: str) -> HandshakeError:
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    if status == 426:  # RFC 9110 section 15.5.22: it must say to what
+        fields = {"Upgrade": "websocket", "Connection": "Upgrade, close", **fields}
+    return HandshakeError(reason, text, Response.plain(status, text, fields))
+
+
+# The client.
+
+
+class ClientHandshake:
+    """Ask a server for a WebSocket, and judge its answer (section 4.1).
+
+    Args:
+        uri: where; a user name in it becomes an Authorization header.
+        subprotocols: those that the client speaks, the best first.
+        deflate: the compression to offer.
+        origin: of the page or program that connects, as ``"https://example.com"``.
+        headers: more headers for the request. A Host, User-Agent or Authorization among them is
+            sent in place of our own.
+        version: of the protocol: 13, or the drafts' 8 or 7.
+        user_agent: the User-Agent header; None for none.
+        limits: of the answer.
+
+    Attributes:
+        request: what is sent.
+
+    Raises:
+        ValueError: a URI, sub-protocol, origin or header that cannot be sent.
+    """
+
+    def __init__(
+        self,
+        uri: Uri | str,
+        *,
+        subprotocols: Sequence[str] = (),
+        deflate: Deflate | None = None,
+        origin: str | None = None,
+        headers: HeaderItems = (),
+        version: int = 13,
+        user_agent: str | None = USER_AGENT,
+        limits: HttpLimits = HttpLimits(),  # noqa: B008
+    ) -> None:
+        if isinstance(subprotocols, str):
+            raise TypeError(f"subprotocols is a list, as [{subprotocols!r}], and not a string")
+        if version not in (13, 8, 7):
+            raise ValueError(f"version {version} of the protocol is not known, but 13, 8 and 7 are")
+        self.uri = parse_uri(uri) if isinstance(uri, str) else uri
+        self._subprotocols = list(subprotocols)
+        self._deflate = deflate
+        self._key = b64encode(os.urandom(16)).decode()
+        self._reader = ResponseReader(limits)
+        self.request = self._request(version, origin, user_agent, Headers(headers))
+        self._to_send = self.request.to_bytes()
+
+    def _request(
+        self, version: int, origin: str | None, user_agent: str | None, more: Headers
+    ) -> Request:
+        uri = self.uri
+        headers = Headers()
+        if "Host" not in more:
+            headers.add("Host", uri.host_header)
+        headers.add("Upgrade", "websocket")
+        headers.add("Connection", "Upgrade")
+        headers.add("Sec-WebSocket-Key", self._key)
+        headers.add("Sec-WebSocket-Version", str(version))
+        if origin is not None:
+            headers.add("Origin" if version == 13 else "Sec-WebSocket-Origin", origin)
+        if self._subprotocols:
+            value = ", ".join(self._subprotocols)
+            if parse_tokens(value) != self._subprotocols:
+                raise ValueError(f"sub-protocols {self._subprotocols!r} are not all tokens")
+            headers.add("Sec-WebSocket-Protocol", value)
+        if self._deflate is not None:
+            value = format_extensions(self._deflate.offer())
+            headers.add("Sec-WebSocket-Extensions", value)
+        if uri.username is not None and "Authorization" not in more:
+            headers.add("Authorization", basic_auth(uri.username, uri.password or ""))
+        if user_agent is not None and "User-Agent" not in more:
+            headers.add("User-Agent", user_agent)
+        _add_more(headers, more)
+        for name in ("Host", "Origin"):
+            if len(headers.get_all(name)) > 1:
+                raise ValueError(f"{name} would be sent more than once")
+        return Request("GET", uri.target, headers)
+
+    @property
+    def trailing(self) -> bytes:
+        """The bytes that came behind the answer: the first frames."""
+        return self._reader.trailing
+
+    def data_to_send(self) -> bytes:
+        """The request as it goes onto the wire; once, then nothing."""
+        data, self._to_send = self._to_send, b""
+        return data
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> Accepted | None:
+        """Take bytes off the wire.
+
+        Returns:
+            What was agreed on, once the answer is whole; None before.
+
+        Raises:
+            HandshakeError: the server refused, or its answer is wrong; ``response`` is the
+                answer, or None where it is not HTTP. End the connection.
+        """
+        response = self._reader.receive_data(data)
+        return None if response is None else self._judge(response)
+
+    def receive_eof(self) -> None:
+        """Note that no more bytes will come.
+
+        Raises:
+            HandshakeError: there was no answer, or a refusal that ends with the connection.
+        """
+        response = self._reader.receive_eof()
+        if response is not None:
+            self._judge(response)
+
+    def _judge(self, response: Response) -> Accepted:
+        headers = response.headers
+        if response.status != 101:
+            told = f"{response.status} {response.phrase}".rstrip()
+            raise HandshakeError("status", f"the server answered {told}, not 101", response)
+        try:
+            if [token.lower() for token in _tokens(headers, "Upgrade")] != ["websocket"]:
+                raise HandshakeError("no_upgrade", "the 101 is without Upgrade: websocket")
+            if "upgrade" not in map(str.lower, _tokens(headers, "Connection")):
+                raise HandshakeError(
+                    "no_connection_upgrade", "the 101 is without Connection: Upgrade"
+                )
+            if not compare_digest(
+                _only(headers, "Sec-WebSocket-Accept").encode(), accept_key(self._key).encode()
+            ):
+                raise HandshakeError("accept", "Sec-WebSocket-Accept does not belong to our key")
+            subprotocol = self._agreed_subprotocol(headers)
+            deflate = self._agreed_deflate(headers)
+        except HandshakeError as exc:
+            exc.response = response
+            raise
+        return Accepted(response, subprotocol, deflate)
+
+    def _agreed_subprotocol(self, headers: Headers) -> str | None:
+        if "Sec-WebSocket-Protocol" not in headers:
+            return None
+        subprotocol = _only(headers, "Sec-WebSocket-Protocol")
+        if subprotocol not in self._subprotocols:
+            raise HandshakeError(
+                "subprotocol",
+                f"the server chose the sub-protocol {_short(subprotocol)!r}, which was not offered",
+            )
+        return subprotocol
+
+    def _agreed_deflate(self, headers: Headers) -> DeflateParameters | None:
+        value = headers.get("Sec-WebSocket-Extensions")
+        if not value:
+            return None
+        try:
+            answers = parse_extensions(value)
+        except ValueError as exc:
+            raise HandshakeError(
+                "malformed_extensions", f"Sec-WebSocket-Extensions: {_short(str(exc))}"
+            ) from None
+        offered = {name for name, _ in self._deflate.offer()} if self._deflate else set()
+        for name, _ in answers:
+            if name not in offered:
+                raise HandshakeError(
+                    "extension",
+                    f"the server chose the extension {_short(name)}, which was not offered",
+                )
+        if len(answers) > 1:
+            raise HandshakeError("extension", f"the server chose {answers[0][0]} more than once")
+        if not answers or self._deflate is None:
+            return None
+        return self._deflate.agree(answers[0])
+
+
+def redirect_target(uri: Uri, response: Response) -> Uri | None:
+    """Where a response redirects to (RFC 9110 section 15.4).
+
+    Credentials in the URI stay with it while the origin is the same; those in Location are not
+    used.
+
+    Args:
+        uri: what was asked for.
+        response: what the server answered.
+
+    Returns:
+        What to ask for instead, or None: this is no redirect.
+
+    Raises:
+        HandshakeError: the redirect must not be followed: malformed, or from TLS to none.
+    """
+    location = response.headers.get("Location")
+    if response.status not in (301, 302, 303, 307, 308) or location is None:
+        return None
+    try:
+        # As http, since urljoin joins schemes that it knows.
+        base = f"{uri.origin}{uri.target}"
+        target = urljoin(base, location).partition("#")[0]
+        scheme, colon, rest = target.partition(":")
+        scheme = {"http": "ws", "https": "wss"}.get(scheme.lower(), scheme)
+        found = parse_uri(scheme + colon + rest)
+    except ValueError as exc:
+        raise HandshakeError("bad_redirect", f"Location: {_short(str(exc))}", response) from None
+    if uri.secure and not found.secure:
+        raise HandshakeError(
+            "insecure_redirect", f"the server redirects from TLS to none, to {found}", response
+        )
+    same = found.origin == uri.origin
+    return Uri(
+        found.secure,
+        found.host,
+        found.port,
+        found.target,
+        uri.username if same else None,
+        uri.password if same else None,
+    )
+
+
+def redirect_headers(headers: HeaderItems, uri: Uri, target: Uri) -> Headers:
+    """The headers that may go along to where a redirect leads.
+
+    To another origin neither Authorization, Proxy-Authorization and Cookie go, nor Host.
+
+    Args:
+        headers: those that were given for ``uri``.
+        uri: what was asked for.
+        target: what is asked for instead.
+    """
+    kept = Headers(headers)
+    if uri.origin == target.origin:
+        return kept
+    return Headers(
+        [(name, value) for name, value in kept.items() if name.lower() not in _CONFIDENTIAL]
+    )
+
+
+def _add_more(headers: Headers, more: HeaderItems) -> None:
+    for name, value in Headers(more).items():
+        if name.lower() in _OURS:
+            raise ValueError(f"header {name} belongs to the handshake and cannot be given")
+        headers.add(name, value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else text[:197] + "..."

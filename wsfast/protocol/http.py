@@ -1,0 +1,592 @@
+"""HTTP/1.1 as far as an opening handshake needs it: one request, one response, and their headers.
+
+What it knows: heads of messages in and out, their limits, the body of an answer (RFC 9112). What it
+must not know: what a WebSocket is; ``handshake.py`` judges that.
+
+A head that is plain and good is taken by one regular expression, which accepts less than RFC 9112
+allows. All the others are h11's, its verdict and its texts. (On a browser's request: the expression
+1.7 microseconds, h11 35; httptools 1.5 where it may call nothing, 4.8 where it hands out headers.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TypeAlias
+
+import h11
+
+from ..exceptions import HandshakeError
+
+__all__ = [
+    "HeaderItems",
+    "Headers",
+    "HttpLimits",
+    "Request",
+    "RequestReader",
+    "Response",
+    "ResponseReader",
+]
+
+# What may be given where headers are wanted.
+HeaderItems: TypeAlias = "Headers | Mapping[str, str] | Iterable[tuple[str, str]]"
+
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_is_token = re.compile(_TOKEN).fullmatch
+_is_target = re.compile(r"[!-~]+").fullmatch
+_is_value = re.compile(r"[\t -~\x80-\xff]*").fullmatch
+_OWS = " \t"
+
+_FIELDS = rf"(\r\n(?:{_TOKEN}:[\t -~\x80-\xff]*\r\n)+)\r\n"
+_plain_request = re.compile(rf"GET ([!-~]+) HTTP/1\.1{_FIELDS}".encode()).match
+_plain_101 = re.compile(rf"HTTP/1\.1 101(?: [\t -~]*)?{_FIELDS}".encode()).match
+
+# What h11 judges, not the expressions: a body, and a request's Host (section 3.2 of RFC 9112).
+_FRAMING = ("content-length", "transfer-encoding")
+
+
+class Headers:
+    """The header fields of a message: ordered, a name any number of times, its case ignored.
+
+    They are kept as one string, the lines of the wire, since they stay with a connection as long as
+    it lives: a browser's take half a kilobyte that way, and three as a list of pairs.
+
+    Args:
+        items: pairs of name and value, or a mapping.
+
+    Raises:
+        ValueError: a name that is no token, or a value that no header can carry (RFC 9110 section
+            5.5), as one with a line break.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, items: HeaderItems = ()) -> None:
+        self._text = "\r\n"  # then each field and its line break
+        for name, value in items.items() if isinstance(items, Mapping | Headers) else items:
+            self.add(name, value)
+
+    @classmethod
+    def _of(cls, text: str) -> Headers:
+        """Headers of lines that are known to be good."""
+        headers = cls.__new__(cls)
+        headers._text = text
+        return headers
+
+    def add(self, name: str, value: str) -> None:
+        """Append a field, also where there is one of that name.
+
+        Raises:
+            ValueError: see the class.
+        """
+        if not _is_token(name):
+            raise ValueError(f"header name {name!r} is not a token (RFC 9110 section 5.1)")
+        if not _is_value(value):
+            raise ValueError(
+                f"header {name} has the value {value!r}, and no header can carry "
+                "line breaks, other control characters, or characters beyond Latin-1"
+            )
+        self._text += f"{name}: {value}\r\n"
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of a name, in order; without the whitespace around them."""
+        text = self._text
+        lowered = text.lower()  # keeps every place, for text of Latin-1
+        mark = f"\r\n{name.lower()}:"
+        values = []
+        place = lowered.find(mark)
+        while place >= 0:
+            start = place + len(mark)
+            end = text.index("\r\n", start)
+            values.append(text[start:end].strip(_OWS))
+            place = lowered.find(mark, end)
+        return values
+
+    def __getitem__(self, name: str) -> str:
+        """The value of a name; several are joined by ``", "`` (RFC 9110 section 5.3).
+
+        Raises:
+            KeyError: there is none.
+        """
+        values = self.get_all(name)
+        if not values:
+            raise KeyError(name)
+        return values[0] if len(values) == 1 else ", ".join(values)
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The value of a name like ``[name]``, or a default."""
+        values = self.get_all(name)
+        return ", ".join(values) if values else default
+
+    def items(self) -> list[tuple[str, str]]:
+        """The fields in order, names in the spelling they came in."""
+        fields = [line.partition(":") for line in self._text[2:-2].split("\r\n") if line]
+        return [(name, value.strip(_OWS)) for name, _, value in fields]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and f"\r\n{name.lower()}:" in self._text.lower()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([name for name, _ in self.items()])
+
+    def __len__(self) -> int:
+        return self._text.count("\r\n") - 1
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Headers):
+            return NotImplemented
+        mine, others = self.items(), other.items()
+        return [(name.lower(), value) for name, value in mine] == [
+            (name.lower(), value) for name, value in others
+        ]
+
+    __hash__ = None  # type: ignore[assignment]  # it can grow
+
+    def __repr__(self) -> str:
+        return f"Headers({self.items()!r})"
+
+
+@dataclass(slots=True)
+class Request:
+    """The head of a request.
+
+    Attributes:
+        method: as ``"GET"``.
+        target: the path and the query as they stand in the request line, percent-encoded.
+        headers: the header fields.
+        version: of HTTP, as ``"1.1"``.
+    """
+
+    method: str
+    target: str
+    headers: Headers
+    version: str = "1.1"
+
+    @property
+    def path(self) -> str:
+        """The target up to the query, percent-encoded; always begins with ``/`` but for ``*``."""
+        target = self.target.partition("?")[0]
+        if target[:1] == "/" or "://" not in target:
+            return target
+        # The absolute form, which a server must accept: RFC 9112 section 3.2.2.
+        return "/" + target.partition("://")[2].partition("/")[2]
+
+    @property
+    def query(self) -> str:
+        """What follows the first ``?`` of the target, percent-encoded; empty if nothing does."""
+        return self.target.partition("?")[2]
+
+    def to_bytes(self) -> bytes:
+        """The head as it goes onto the wire.
+
+        Raises:
+            ValueError: a method that is no token, or a target with a space, a control character
+                or one beyond ASCII.
+        """
+        if not _is_token(self.method):
+            raise ValueError(f"method {self.method!r} is not a token (RFC 9110 section 9.1)")
+        if not _is_target(self.target):
+            raise ValueError(f"target {self.target!r} has a character that must be percent-encoded")
+        head = f"{self.method} {self.target} HTTP/{self.version}{self.headers._text}\r\n"
+        return head.encode("latin-1")
+
+
+@dataclass(slots=True)
+class Response:
+    """A response, whole.
+
+    Attributes:
+        status: the status code, as 403.
+        headers: the header fields.
+        body: bytes, without a transfer coding.
+    """
+
+    status: int
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+
+    @classmethod
+    def plain(cls, status: int, text: str, headers: HeaderItems = ()) -> Response:
+        """A response that tells a person something: ``text`` as UTF-8, and a line break."""
+        fields = Headers(headers)
+        fields.add("Content-Type", "text/plain; charset=utf-8")
+        return cls(status, fields, text.encode() + b"\n")
+
+    @property
+    def phrase(self) -> str:
+        """The usual reason phrase of the status, as ``"Forbidden"``; empty if it has none."""
+        try:
+            return HTTPStatus(self.status).phrase
+        except ValueError:
+            return ""
+
+    def to_bytes(self, *, body: bool = True) -> bytes:
+        """The response as it goes onto the wire.
+
+        Where it is final it declares its length, and that the connection ends with it, unless
+        its headers say something about that already.
+
+        Args:
+            body: False leaves the body out, as in the answer to a HEAD request.
+
+        Raises:
+            ValueError: a status that is not one of three digits.
+        """
+        status = int(self.status)
+        if not 100 <= status <= 999:
+            raise ValueError(f"status {status} is not one of three digits (RFC 9110 section 15)")
+        lines = self.headers._text
+        has_body = status >= 200 and status not in (204, 304)
+        if has_body and "Content-Length" not in self.headers:
+            lines += f"Content-Length: {len(self.body)}\r\n"
+        if status >= 200 and "Connection" not in self.headers:
+            lines += "Connection: close\r\n"
+        head = f"HTTP/1.1 {status} {self.phrase}{lines}\r\n".encode("latin-1")
+        return head + self.body if body and has_body else head
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """How much of a message is read before it is refused.
+
+    Attributes:
+        line: bytes of one line of the head, its line break included.
+        headers: how many header fields.
+        head: bytes of the whole head.
+        body: bytes of a body that are kept, and of what may wait behind a head.
+    """
+
+    line: int = 8192
+    headers: int = 100
+    head: int = 32768
+    body: int = 1 << 20
+
+
+class _HeadReader:
+    """Finds the end of a head. What is wrong depends on the bytes, not on how they are cut."""
+
+    __slots__ = ("_buffer", "_limits", "_line", "_line_start", "trailing")
+
+    _what: str
+
+    def __init__(self, limits: HttpLimits = HttpLimits()) -> None:
+        self._limits = limits
+        self._buffer = bytearray()
+        self._line = 0  # how many lines are whole
+        self._line_start = 0
+        self.trailing = b""
+
+    def _take_head(self) -> bytes | None:
+        """Take the head out of the buffer, once its blank line is there."""
+        buffer, limits = self._buffer, self._limits
+        if buffer and buffer[0] <= 0x20:
+            raise self._refused(
+                "not_http",
+                f"{self._what} begins with the byte {buffer[0]:#04x}: this is not HTTP"
+                + (", it looks like TLS" if buffer[0] == 0x16 else ""),
+            )
+        while True:
+            start = self._line_start
+            room = min(start + limits.line, limits.head)
+            end = buffer.find(b"\n", start, room) + 1
+            if not end:
+                if len(buffer) < room:
+                    return None
+                raise self._too_long(start, room)
+            if end - start < 3 and not buffer[start:end].strip(b"\r\n"):
+                break
+            self._line_start = end
+            self._line += 1
+            if self._line - 1 > limits.headers:
+                raise self._refused(
+                    "too_many_headers",
+                    f"{self._what} has more than {limits.headers} header fields",
+                    431,
+                )
+        head = bytes(buffer[:end])
+        del buffer[:end]
+        self._line = self._line_start = 0
+        return head
+
+    def _too_long(self, start: int, room: int) -> HandshakeError:
+        limits = self._limits
+        if room < start + limits.line:
+            return self._refused(
+                "head_too_long", f"the head of the {self._what} passes {limits.head} bytes", 431
+            )
+        if self._line:
+            return self._refused(
+                "header_too_long", f"{self._what} has a header of over {limits.line} bytes", 431
+            )
+        return self._refused(
+            "line_too_long", f"first line of the {self._what} passes {limits.line} bytes", 414
+        )
+
+    def _refused(self, reason: str, text: str, status: int = 400) -> HandshakeError:
+        return HandshakeError(reason, text)
+
+    def _malformed(self, exc: h11.ProtocolError) -> HandshakeError:
+        status = exc.error_status_hint
+        return self._refused(f"malformed_{self._what}", f"{self._what}: {_short(str(exc))}", status)
+
+    def _keep(self, data: bytes) -> None:
+        """Put by what comes behind the head; the reader's adapter should pause reading."""
+        self.trailing += data
+        if len(self.trailing) > self._limits.body:
+            raise self._refused(
+                "early_data", f"over {self._limits.body} bytes came during the handshake"
+            )
+
+
+class RequestReader(_HeadReader):
+    """Reads the head of one request; on the server.
+
+    A body is not read: what follows the head is ``trailing``.
+
+    Args:
+        limits: of the head; ``body`` limits what may follow it.
+
+    Attributes:
+        trailing: the bytes that came behind the head.
+    """
+
+    __slots__ = ("_done",)
+
+    _what = "request"
+
+    def __init__(self, limits: HttpLimits = HttpLimits()) -> None:
+        super().__init__(limits)
+        self._done = False
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> Request | None:
+        """Take bytes off the wire.
+
+        Returns:
+            The request, once its head is whole; None before, and after.
+
+        Raises:
+            HandshakeError: a limit was passed, or this is no HTTP/1 request; its ``response`` is
+                the answer: 400, 414 (RFC 9110 section 15.5.15), 431 (RFC 6585 section 5), 501 or
+                505. The connection can then only be closed.
+        """
+        data = bytes(data)
+        if self._done:
+            self._keep(data)
+            return None
+        if not self._buffer and (request := self._usual(data)):
+            return request
+        self._buffer += data
+        head = self._take_head()
+        if head is None:
+            return None
+        self._done = True
+        self.trailing = bytes(self._buffer)
+        self._buffer.clear()
+        return self._plain(head) or self._request(head)
+
+    def receive_eof(self) -> None:
+        """Note that no more bytes will come.
+
+        Raises:
+            HandshakeError: the request is not whole. There is nobody to answer.
+        """
+        if self._done:
+            return
+        if self._buffer:
+            raise HandshakeError("unfinished_request", "connection ended inside the request")
+        raise HandshakeError("no_request", "connection ended before any request")
+
+    def _usual(self, data: bytes) -> Request | None:
+        """The usual case: a plain request in one read, too short for any line to be too long."""
+        limits = self._limits
+        end = data.find(b"\r\n\r\n") + 4
+        if end > min(limits.line, limits.head) or data.count(b"\r\n", 0, end) > limits.headers + 2:
+            return None
+        request = self._plain(data)
+        if request:
+            self._done = True
+            self.trailing = data[end:]
+        return request
+
+    def _plain(self, data: bytes) -> Request | None:
+        match = _plain_request(data)
+        if match is None:
+            return None
+        text = match[2].decode("latin-1")
+        lowered = text.lower()
+        if lowered.count("\r\nhost:") != 1 or any(f"\r\n{name}:" in lowered for name in _FRAMING):
+            return None
+        return Request("GET", match[1].decode(), Headers._of(text))
+
+    def _request(self, head: bytes) -> Request:
+        connection = h11.Connection(h11.SERVER)
+        connection.receive_data(head)
+        try:
+            event = connection.next_event()
+        except h11.RemoteProtocolError as exc:
+            raise self._malformed(exc) from None
+        assert isinstance(event, h11.Request)
+        version = event.http_version.decode()
+        if version not in ("1.1", "1.0"):
+            raise self._refused("http_version", f"request in HTTP/{version}, not 1.1", 505)
+        return Request(event.method.decode(), event.target.decode(), _headers(event), version)
+
+    def _refused(self, reason: str, text: str, status: int = 400) -> HandshakeError:
+        return HandshakeError(reason, text, Response.plain(status, text))
+
+
+class ResponseReader(_HeadReader):
+    """Reads one response; on the client.
+
+    Interim responses (1xx, but for 101) are passed over. The body of a refusal is there for people
+    to read: where it is too long, malformed or cut off, what came of it is handed out.
+
+    Args:
+        limits: of the head, and of the body that is kept.
+        method: what was asked with: a CONNECT that succeeds has no body.
+
+    Attributes:
+        trailing: the bytes that came behind the response.
+    """
+
+    __slots__ = ("_body", "_connection", "_done", "_interim", "_method", "_response")
+
+    _what = "response"
+
+    def __init__(
+        self,
+        limits: HttpLimits = HttpLimits(),
+        method: str = "GET",
+    ) -> None:
+        super().__init__(limits)
+        self._method = method
+        self._connection: h11.Connection | None = None
+        self._interim = 0  # bytes of interim responses
+        self._response: Response | None = None  # whose body is being read
+        self._body = bytearray()
+        self._done = False
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> Response | None:
+        """Take bytes off the wire.
+
+        Returns:
+            The response, once it is whole; None before, and after.
+
+        Raises:
+            HandshakeError: a limit was passed, or this is no HTTP/1 response. The connection can
+                then only be closed.
+        """
+        if self._done:
+            self._keep(bytes(data))
+            return None
+        if self._response:
+            return self._read_body(bytes(data))
+        self._buffer += data
+        while head := self._take_head():
+            response = self._plain(head) or self._judged(head)
+            if response:
+                return self._begin(response)
+            self._interim += len(head)
+            if self._interim > self._limits.head:
+                raise self._refused(
+                    "head_too_long", f"interim responses pass {self._limits.head} bytes"
+                )
+        return None
+
+    def receive_eof(self) -> Response | None:
+        """Note that no more bytes will come.
+
+        Returns:
+            The response that ends with the connection, or whose body was cut off; None where it
+            had been handed out before.
+
+        Raises:
+            HandshakeError: there is no response, or not its whole head.
+        """
+        if self._done:
+            return None
+        if self._response:
+            return self._read_body(b"")
+        if self._buffer:
+            raise HandshakeError("unfinished_response", "connection ended inside the response")
+        raise HandshakeError("no_response", "connection ended before any response")
+
+    def _plain(self, head: bytes) -> Response | None:
+        match = _plain_101(head)
+        if match is None:
+            return None
+        text = match[1].decode("latin-1")
+        lowered = text.lower()
+        if any(f"\r\n{name}:" in lowered for name in _FRAMING):
+            return None
+        return Response(101, Headers._of(text))
+
+    def _judged(self, head: bytes) -> Response | None:
+        """What h11 makes of a head; None for an interim response."""
+        if self._connection is None:
+            self._connection = _asked(self._method)
+        self._connection.receive_data(head)
+        try:
+            event = self._connection.next_event()
+        except h11.RemoteProtocolError as exc:
+            raise self._malformed(exc) from None
+        assert isinstance(event, h11.Response | h11.InformationalResponse)
+        if event.status_code < 200 and event.status_code != 101:
+            return None
+        return Response(event.status_code, _headers(event))
+
+    def _begin(self, response: Response) -> Response | None:
+        """Go on to the body, where there is one."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        connection = self._connection
+        if connection is None or connection.their_state is h11.SWITCHED_PROTOCOL:
+            self._done = True
+            self.trailing = rest
+            return response
+        self._response = response
+        return self._read_body(rest) if rest else self._next_events()
+
+    def _read_body(self, data: bytes) -> Response | None:
+        assert self._connection is not None
+        self._connection.receive_data(data)  # nothing means the end to h11
+        return self._next_events()
+
+    def _next_events(self) -> Response | None:
+        assert self._connection is not None
+        assert self._response is not None
+        try:
+            while isinstance(event := self._connection.next_event(), h11.Data):
+                self._body += event.data
+                if len(self._body) > self._limits.body:
+                    break
+            else:
+                if event is h11.NEED_DATA:
+                    return None
+        except h11.RemoteProtocolError:
+            pass  # what came of the body is what there is
+        self._done = True
+        self.trailing = self._connection.trailing_data[0]
+        self._response.body = bytes(self._body[: self._limits.body])
+        return self._response
+
+
+def _asked(method: str) -> h11.Connection:
+    """A connection of h11 on which a request has gone out, so that it can judge the answer."""
+    connection = h11.Connection(h11.CLIENT)
+    headers = [("Host", "-"), ("Upgrade", "-")]  # without an Upgrade, 101 is no answer
+    connection.send(h11.Request(method=method, target="-", headers=headers))
+    connection.send(h11.EndOfMessage())
+    return connection
+
+
+def _headers(event: h11.Request | h11.Response | h11.InformationalResponse) -> Headers:
+    """Headers as they were spelled; obsolete line folding is a space (RFC 9112 section 5.2)."""
+    fields = [name + b": " + value + b"\r\n" for name, value in event.headers.raw_items()]
+    return Headers._of("\r\n" + b"".join(fields).decode("latin-1"))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else text[:197] + "..."
