@@ -21,7 +21,7 @@ class Callbacks:
     Attributes:
         on_open: called with the WebSocket when it is open, before any message.
         on_message: called with the WebSocket and each message, ``str`` or ``bytes``.
-        on_close: called with the WebSocket when the connection is gone; ``ws.close_code`` tells why.
+        on_close: called with the WebSocket when it is closed; ``ws.close_code`` tells why.
     """
 
     on_open: Callable[[WebSocket], object] | None = None
@@ -31,3 +31,14 @@ class Callbacks:
 
 # One task a connection, or none.
 Handler: TypeAlias = "Callable[[WebSocket], Coroutine[Any, Any, object]] | Callbacks"
+
+
+def check_handler(handler: Handler) -> Handler:
+    """Give a handler back.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not isinstance(handler, Callbacks) and not callable(handler):
+        raise TypeError(f"handler must be a coroutine function or Callbacks, not {handler!r}")
+    return handler

@@ -10,56 +10,82 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from inspect import isawaitable
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from ..exceptions import HandshakeError
-from ..protocol.handshake import accept, check_basic_auth
+from ..protocol.auth import basic_challenge, check_basic_auth
+from ..protocol.handshake import accept
 from ..protocol.http import Headers, HttpLimits, Request, RequestReader, Response
 from ..rfc6455 import Role
+from .handlers import Callbacks, Handler
 from .routing import Page, Route
 from .settings import Settings
-from .stream_py import read_buffer
+from .stream import read_buffer
 from .websocket import WebSocket
+
+if TYPE_CHECKING:
+    from ..protocol.auth import Credentials
 
 __all__ = ["Opening", "Reception"]
 
-ProcessRequest: TypeAlias = Callable[[Request], "Response | None | Awaitable[Response | None]"]
+ProcessRequest: TypeAlias = Callable[[Request], "Response | Awaitable[Response | None] | None"]
+Opened: TypeAlias = Callable[[WebSocket, Handler], None]
 Find: TypeAlias = Callable[[Request], "tuple[Route | Page, dict[str, str]]"]
 Result = TypeVar("Result")
 
-@dataclass(eq=False)
-class Reception:
-    """What the openings of a server have in common.
 
-    Attributes:
+class Reception:
+    """What the openings of a server have in common; the arguments are those of ``serve()``.
+
+    Args:
         find: gives the route or page of a request.
         terms: what ``protocol.handshake.accept`` is called with, for each route.
         headers: that go into every plain answer; those of a 101 are in ``terms``.
-        opened: starts each new WebSocket: is called with it, its route, its transport, and the
-            bytes that followed the request.
-        pending: every opening, with the time at which it is given up, the next one first.
+
+    Attributes:
+        pending: every opening, with the time at which it is given up; the next one first.
+        closed: whether nobody is let in any more.
     """
 
-    find: Find
-    terms: Mapping[Route, Mapping[str, Any]]
-    headers: Headers
-    opened: Callable[[WebSocket, Route, asyncio.Transport, bytes], None]
-    settings: Settings
-    limits: HttpLimits
-    process_request: ProcessRequest | None
-    credentials: Any
-    realm: str
-    logger: logging.Logger
-    pending: dict[Opening, float] = field(default_factory=dict)
-    closed: bool = False
+    loop: asyncio.AbstractEventLoop
+    buffer: memoryview
+    opened: Opened
 
-    def __post_init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.buffer = read_buffer(self.loop)
+    def __init__(
+        self,
+        *,
+        find: Find,
+        terms: Mapping[Route, Mapping[str, Any]],
+        headers: Headers,
+        settings: Settings,
+        limits: HttpLimits,
+        process_request: ProcessRequest | None,
+        credentials: Credentials | None,
+        realm: str,
+        logger: logging.Logger,
+    ) -> None:
+        self.find = find
+        self.terms = terms
+        self.headers = headers
+        self.settings = settings
+        self.limits = limits
+        self.process_request = process_request
+        self.credentials = credentials
+        self.realm = realm
+        self.logger = logger
+        self.pending: dict[Opening, float] = {}
+        self.closed = False
         self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop, opened: Opened) -> None:
+        """Begin to receive; ``opened`` is called with each new WebSocket and its handler."""
+        self.loop, self.buffer, self.opened = loop, read_buffer(loop), opened
+
+    def opening(self) -> Opening:
+        """Make the protocol of a new connection."""
+        return Opening(self)
 
     def expect(self, opening: Opening) -> None:
         """Give an opening ``open_timeout`` from now on."""
@@ -108,14 +134,16 @@ class Opening(asyncio.BufferedProtocol):
         "_trailing",
         "_transport",
         "_username",
+        "_with_body",
     )
 
     _transport: asyncio.Transport
+    _request: Request
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
         self._reader: RequestReader | None = RequestReader(reception.limits)
-        self._request: Request | None = None
+        self._with_body = True  # whether the answer is sent with its body
         self._trailing = b""
         self._username: str | None = None
         self._task: asyncio.Task[None] | None = None
@@ -168,7 +196,7 @@ class Opening(asyncio.BufferedProtocol):
     ) -> None:
         """Take a step with a result: now, or when it has come."""
         if not isawaitable(result):
-            step(cast(Result, result))
+            step(result)
             return
         # What the peer sends meanwhile waits in the kernel and not here.
         self._transport.pause_reading()
@@ -195,6 +223,7 @@ class Opening(asyncio.BufferedProtocol):
         if request is not None:
             self._request, self._trailing = request, self._reader.trailing
             self._reader = None
+            self._with_body = request.method != "HEAD"
             self._screen(request)
 
     def _read_eof(self, _: None) -> None:
@@ -207,7 +236,7 @@ class Opening(asyncio.BufferedProtocol):
         if reception.credentials is not None:
             self._username = check_basic_auth(request, reception.credentials)
             if self._username is None:
-                self._answer(_unauthorized(reception.realm))
+                self._answer(basic_challenge(reception.realm))
                 return
         if reception.process_request is None:
             self._route(None)
@@ -227,12 +256,21 @@ class Opening(asyncio.BufferedProtocol):
     def _upgrade(self, route: Route, params: dict[str, str]) -> None:
         reception = self._reception
         accepted = accept(self._request, **reception.terms[route])
-        ws = WebSocket(Role.SERVER, accepted, self._request, reception.settings)
+        callbacks = route.handler if isinstance(route.handler, Callbacks) else None
+        ws = WebSocket(
+            Role.SERVER,
+            accepted,
+            self._request,
+            reception.settings,
+            callbacks=callbacks,
+            loop=reception.loop,
+        )
         ws.path_params = params
         ws.username = self._username
         del reception.pending[self]
         self._transport.write(accepted.response.to_bytes())
-        reception.opened(ws, route, self._transport, self._trailing)
+        reception.opened(ws, route.handler)
+        ws.start(self._transport, self._trailing)
 
     def _refuse(self, exc: Exception) -> None:
         if isinstance(exc, HandshakeError):
@@ -253,10 +291,9 @@ class Opening(asyncio.BufferedProtocol):
             raise TypeError(f"the answer to a request must be a Response, not {response!r}")
         self._reader = None
         items = [*response.headers.items(), *self._reception.headers.items()]
-        headers = Headers([*items, ("Date", formatdate(usegmt=True)), ("Connection", "close")])
-        with_body = self._request is None or self._request.method != "HEAD"
-        wire = Response(response.status, headers, response.body).to_bytes(body=with_body)
-        self._transport.write(wire)
+        headers = Headers([*items, ("Date", formatdate(usegmt=True))])
+        answer = Response(response.status, headers, response.body)
+        self._transport.write(answer.to_bytes(body=self._with_body))
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._reception.expect(self)

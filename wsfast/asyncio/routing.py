@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote
 
 from ..exceptions import HandshakeError
 from ..protocol.handshake import is_upgrade
 from ..protocol.http import Request, Response
+from .handlers import Handler, check_handler
 
 if TYPE_CHECKING:
-    from .handlers import Handler
+    from ..protocol.handshake import Origins
 
 __all__ = ["Page", "Route", "Router"]
 
@@ -87,14 +88,17 @@ class Route(_Target):
         *,
         host: str | None = None,
         subprotocols: Sequence[str] | None = None,
-        select_subprotocol: SelectSubprotocol | None = None,
+        select_subprotocol: Callable[[list[str]], str | None] | None = None,
         origins: Origins | None = None,
     ) -> None:
         super().__init__(path, host)
         self.handler = check_handler(handler)
-        self.subprotocols = subprotocols
-        self.select_subprotocol = select_subprotocol
-        self.origins = origins
+        terms = {
+            "subprotocols": subprotocols,
+            "select_subprotocol": select_subprotocol,
+            "origins": origins,
+        }
+        self.terms = {name: value for name, value in terms.items() if value is not None}
 
 
 class Page(_Target):
@@ -143,6 +147,11 @@ class Router:
         for target in self._targets:
             if not isinstance(target, (Route, Page)):
                 raise TypeError(f"a Router is made of Route and Page objects, not {target!r}")
+
+    @property
+    def routes(self) -> list[Route]:
+        """The routes alone."""
+        return [target for target in self._targets if isinstance(target, Route)]
 
     def find(self, request: Request) -> tuple[Route | Page, dict[str, str]]:
         """Find who is to answer a request.

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "SettingsKeywords"]
 
-_SIZES = ("max_size", "max_frame_size", "max_fragments", "max_queue", "write_limit", "max_outgoing")
+# Whether None takes the limit away.
+_SIZES = {
+    "max_size": True,
+    "max_frame_size": True,
+    "max_fragments": True,
+    "max_queue": False,
+    "write_limit": False,
+    "max_outgoing": True,
+}
 _SECONDS = ("open_timeout", "close_timeout", "ping_interval", "ping_timeout", "idle_timeout")
 _SLOW_CONSUMER = ("wait", "drop", "close")
 
@@ -86,8 +94,8 @@ class Settings:
     compression: bool | Deflate = False
 
     def __post_init__(self) -> None:
-        for name in _SIZES:
-            _check_size(name, getattr(self, name), optional=name not in ("max_queue", "write_limit"))
+        for name, optional in _SIZES.items():
+            _check_size(name, getattr(self, name), optional)
         for name in _SECONDS:
             _check_seconds(name, getattr(self, name))
         if self.slow_consumer not in _SLOW_CONSUMER:
@@ -126,7 +134,7 @@ class Settings:
         return self.compression or None
 
 
-def _check_size(name: str, value: object, *, optional: bool) -> None:
+def _check_size(name: str, value: object, optional: bool) -> None:
     if value is None and optional:
         return
     if not isinstance(value, int) or isinstance(value, bool):
