@@ -1,0 +1,1 @@
+"""The contest of servers: they echo over loopback what a load generator in C sends."""

@@ -1,0 +1,69 @@
+"""The tables of the contest of servers, in Markdown."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from .rows import MEBIBYTE, Row
+
+OURS = "wsfast"
+FLOOR = "floor"
+
+Turns = dict[str, list[dict]]
+
+
+def echo_lines(row: Row, turns: Turns) -> list[str]:
+    """Rates, CPU time and ratios of the servers of a row."""
+    if not turns:
+        return ["Nobody took part."]
+    columns = ["server", "MB/s" if row.size >= MEBIBYTE else "a second"]
+    latencies = "p50" in next(iter(turns.values()))[0]
+    columns += ["half within", "99 % within"] if latencies else []
+    columns += ["CPU time each", "of the floor's rate"] if FLOOR in turns else ["CPU time each"]
+    columns += ["wsfast is times as fast", "in CPU time"] if OURS in turns else []
+    columns += ["generator waited"]
+    lines = [_line(columns), _line(["---"] * len(columns))]
+    for name, each in turns.items():
+        rate = median(_rate(turn) for turn in each)
+        cells = [name, f"{rate * row.size / 1e6:,.0f}" if row.size >= MEBIBYTE else f"{rate:,.0f}"]
+        if latencies:
+            cells += [_microseconds(median(turn[p] for turn in each)) for p in ("p50", "p99")]
+        cells.append(_microseconds(median(_cpu(turn) for turn in each)))
+        if FLOOR in turns:
+            cells.append(f"{_ratio(each, turns[FLOOR], _rate):.2f}")
+        if OURS in turns:
+            cells.append(f"{_ratio(turns[OURS], each, _rate):.2f}")
+            cells.append(f"{_ratio(each, turns[OURS], _cpu):.2f}")
+        cells.append(f"{median(turn['waited'] for turn in each):.0%}")
+        lines.append(_line(cells))
+    agreed = {name: each[0]["extensions"] for name, each in turns.items() if each[0]["extensions"]}
+    return [*lines, *(f"- {name} agreed on: {what}" for name, what in agreed.items())]
+
+
+def idle_lines(sizes: dict[str, float]) -> list[str]:
+    """Memory of idle connections, over what the floor takes."""
+    lines = [_line(["server", "bytes a connection", "over the floor's"]), _line(["---"] * 3)]
+    for name, size in sizes.items():
+        over = f"{size - sizes[FLOOR]:,.0f}" if FLOOR in sizes else ""
+        lines.append(_line([name, f"{size:,.0f}", over]))
+    return lines
+
+
+def _rate(turn: dict) -> float:
+    return (turn.get("messages") or turn["handshakes"]) / turn["seconds"]
+
+
+def _cpu(turn: dict) -> float:
+    return turn["cpu_seconds"] / (turn.get("messages") or turn["handshakes"])
+
+
+def _ratio(these: list[dict], those: list[dict], measure) -> float:
+    return median(measure(a) / measure(b) for a, b in zip(these, those, strict=True))
+
+
+def _microseconds(seconds: float) -> str:
+    return f"{seconds * 1e6:.3g} us"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
