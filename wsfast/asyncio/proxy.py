@@ -1,0 +1,263 @@
+"""Proxies: which one a connection takes, and the way through it.
+
+HTTP's CONNECT (RFC 9110 section 9.3.6) is spoken here, SOCKS by python-socks. (It could do CONNECT
+too, but takes what one read gives for the whole answer.) Knows hosts and ports, and nothing of what
+is spoken behind the proxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl as tls
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from ..exceptions import HandshakeError
+from ..protocol.auth import basic_auth
+from ..protocol.http import Headers, HttpLimits, Request, ResponseReader
+from ..protocol.uri import Uri
+from .sockets import open_socket
+from .stream import read_buffer
+
+__all__ = ["Proxy", "open_socks", "open_tunnel", "parse_proxy", "proxy_from_environment"]
+
+_PORTS = {
+    "http": 80,
+    "https": 443,
+    "socks4": 1080,
+    "socks4a": 1080,
+    "socks5": 1080,
+    "socks5h": 1080,
+}
+
+# RFC 6455 section 4.1 asks to prefer a SOCKS proxy, then the one for HTTPS, to the one for HTTP.
+_PREFERRED = {
+    False: ("ws", "socks", "https", "http", "all"),
+    True: ("wss", "socks", "https", "all"),
+}
+
+# python-socks has a time-out of its own, a minute; ours is the caller's. Seconds.
+_NO_TIMEOUT = 1e6
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """Where a proxy is, what it speaks, and who we are to it.
+
+    Attributes:
+        scheme: "http", "https", "socks4", "socks4a", "socks5" or "socks5h". The ones with a letter
+            behind the number leave the look-up of names to the proxy.
+        host: a name or an address.
+        port: the TCP port.
+        username: None for none; so is the password.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        return f"proxy {self.scheme}://{_authority(self.host, self.port)}"
+
+
+def parse_proxy(url: str) -> Proxy:
+    """Take the URL of a proxy apart.
+
+    Args:
+        url: as ``"socks5h://user:password@proxy.example:1080"``; one without a scheme is http.
+
+    Raises:
+        ValueError: it names no proxy; says why, but not the password.
+    """
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme not in _PORTS:
+        raise ValueError(f"proxy of the scheme {parts.scheme!r}, and known are {', '.join(_PORTS)}")
+    if not parts.hostname:
+        raise ValueError("the URL of the proxy has no host in it")
+    try:
+        port = parts.port or _PORTS[parts.scheme]
+    except ValueError:
+        raise ValueError("the URL of the proxy has a port that is none") from None
+    return Proxy(
+        parts.scheme,
+        parts.hostname,
+        port,
+        None if parts.username is None else unquote(parts.username),
+        None if parts.password is None else unquote(parts.password),
+    )
+
+
+def proxy_from_environment(uri: Uri) -> Proxy | None:
+    """The proxy that is set for a URI where urllib looks: the environment, or the system.
+
+    Read are ``ws_proxy`` or ``wss_proxy``, ``socks_proxy``, ``https_proxy``, ``http_proxy`` for
+    ``ws`` only, and ``all_proxy``, in this order; none for the hosts in ``no_proxy``.
+
+    Raises:
+        ValueError: what is set names no proxy.
+    """
+    proxies = getproxies()
+    if not proxies or proxy_bypass(_authority(uri.host, uri.port)):
+        return None
+    for name in _PREFERRED[uri.secure]:
+        if url := proxies.get(name):
+            # The system settings of macOS give the SOCKS proxy the scheme http.
+            return parse_proxy(url.replace("http:", "socks5h:", 1) if name == "socks" else url)
+    return None
+
+
+async def open_socks(
+    proxy: Proxy, host: str, port: int, local_address: tuple[str, int] | None = None
+) -> socket.socket:
+    """Connect through a SOCKS proxy.
+
+    Returns:
+        A socket that leads to the host and does not block. A cancelled call leaves none open.
+
+    Raises:
+        ImportError: python-socks is not installed.
+        OSError: the proxy cannot be reached, or cannot reach the host.
+        HandshakeError: it wants other credentials, or does not speak SOCKS (``"proxy"``).
+    """
+    try:
+        from python_socks import ProxyError, ProxyType
+        from python_socks.async_.asyncio import Proxy as SocksProxy
+    except ImportError as exc:
+        raise ImportError(
+            f"{proxy} needs python-socks, which is not installed: pip install 'wsfast[proxy]'"
+        ) from exc
+    socks = SocksProxy(
+        ProxyType.SOCKS4 if proxy.scheme.startswith("socks4") else ProxyType.SOCKS5,
+        proxy.host,
+        proxy.port,
+        proxy.username,
+        proxy.password,
+        rdns=proxy.scheme in ("socks4a", "socks5h"),
+    )
+    failed = f"{proxy} does not connect to {_authority(host, port)}"
+    try:
+        return await socks.connect(host, port, timeout=_NO_TIMEOUT, local_addr=local_address)
+    except ProxyError as exc:
+        if exc.error_code is None:
+            raise HandshakeError("proxy", f"{failed}: {exc}") from exc
+        raise ConnectionError(f"{failed}: {exc}") from exc
+    except ValueError as exc:  # what comes of a reply that is none
+        raise HandshakeError("proxy", f"{failed}, its reply is no SOCKS: {exc}") from exc
+
+
+async def open_tunnel(
+    proxy: Proxy,
+    host: str,
+    port: int,
+    *,
+    ssl: tls.SSLContext | None = None,
+    local_address: tuple[str, int] | None = None,
+    limits: HttpLimits,
+) -> asyncio.Transport:
+    """Connect through an HTTP proxy.
+
+    Args:
+        proxy: the proxy.
+        host: where it is to connect to; a name or an address.
+        port: the TCP port there.
+        ssl: for TLS to the proxy itself; None for none.
+        local_address: host and port to connect from.
+        limits: of the proxy's answer.
+
+    Returns:
+        A transport that leads to the host, to be given a protocol. Its reading is paused. A
+        cancelled call leaves none open.
+
+    Raises:
+        OSError: the proxy cannot be reached.
+        HandshakeError: it refuses (``"proxy"``; ``response`` tells more), or does not speak HTTP.
+    """
+    loop = asyncio.get_running_loop()
+    tunnel = _Tunnel(proxy, _authority(host, port), limits, loop)
+    sock = await open_socket(proxy.host, proxy.port, local_address)
+    name = proxy.host if ssl is not None else None
+    try:
+        await loop.create_connection(lambda: tunnel, sock=sock, ssl=ssl, server_hostname=name)
+        return await tunnel.opened
+    except BaseException:
+        tunnel.abort()
+        raise
+
+
+class _Tunnel(asyncio.BufferedProtocol):
+    """Asks an HTTP proxy for a way, until it has answered."""
+
+    _transport: asyncio.Transport | None = None
+
+    def __init__(
+        self, proxy: Proxy, target: str, limits: HttpLimits, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.opened: asyncio.Future[asyncio.Transport] = loop.create_future()
+        self._proxy = proxy
+        self._target = target
+        self._reader = ResponseReader(limits, "CONNECT")
+        self._buffer: memoryview = read_buffer(loop)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        headers = Headers({"Host": self._target})
+        if self._proxy.username is not None:
+            credentials = basic_auth(self._proxy.username, self._proxy.password or "")
+            headers.add("Proxy-Authorization", credentials)
+        self._transport.write(Request("CONNECT", self._target, headers).to_bytes())
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._answered(self._buffer[:nbytes])
+
+    def eof_received(self) -> None:
+        self._answered(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            self._fail(exc)
+        self._answered(None)
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _answered(self, data: memoryview | None) -> None:
+        """Look at the next bytes of the proxy's answer, or at its end."""
+        if self.opened.done():
+            return
+        reader = self._reader
+        try:
+            response = reader.receive_eof() if data is None else reader.receive_data(data)
+        except HandshakeError as exc:
+            self._fail(HandshakeError(exc.reason, f"{self._proxy}: {exc}"))
+            return
+        if response is None:
+            return
+        if not 200 <= response.status < 300:
+            answer = f"{response.status} {response.phrase}".rstrip()
+            text = f"{self._proxy} does not connect to {self._target}: {answer}"
+            self._fail(HandshakeError("proxy", text, response))
+        elif reader.trailing or self._transport is None:
+            # The far end does not speak first, neither in TLS nor in HTTP.
+            self._fail(HandshakeError("proxy", f"{self._proxy} sent more than its answer"))
+        else:
+            self._transport.pause_reading()
+            self.opened.set_result(self._transport)
+
+    def _fail(self, exc: Exception) -> None:
+        if not self.opened.done():
+            self.opened.set_exception(exc)
+            self.opened.exception()  # it may be that nobody waits any more
+            self.abort()
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
