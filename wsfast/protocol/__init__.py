@@ -10,7 +10,8 @@ from .handshake import (
     check_basic_auth,
     is_upgrade,
 )
-from .http import Headers, HttpLimits, Request, RequestReader, Response, ResponseReader
+from .headers import Headers
+from .http import HttpLimits, Request, RequestReader, Response, ResponseReader
 from .uri import Uri, parse_uri
 
 __all__ = [

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TypeAlias
+
+from .headers import TOKEN, is_token
 
 __all__ = [
     "Extension",
@@ -19,13 +22,10 @@ __all__ = [
 # A name, and its parameters in order: each a name, and a value or None.
 Extension: TypeAlias = tuple[str, list[tuple[str, str | None]]]
 
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_is_token = re.compile(_TOKEN).fullmatch
-
 # One token with what separates it from the next; a value may stand between quotation marks, and
 # must be a token once they and the backslashes are gone.
-_next_token = re.compile(rf"[ \t]*({_TOKEN})[ \t]*").match
-_next_value = re.compile(rf'[ \t]*(?:({_TOKEN})|"((?:[^"\\]|\\.)*)")[ \t]*').match
+_next_token = re.compile(rf"[ \t]*({TOKEN})[ \t]*").match
+_next_value = re.compile(rf'[ \t]*(?:({TOKEN})|"((?:[^"\\]|\\.)*)")[ \t]*').match
 _empty_elements = re.compile(r"[ \t,]*").match
 
 
@@ -48,7 +48,7 @@ def parse_tokens(value: str) -> list[str]:
     tokens = [token.strip(" \t") for token in value.split(",")]
     tokens = [token for token in tokens if token]
     for token in tokens:
-        if not _is_token(token):
+        if not is_token(token):
             raise ValueError(f"{token!r} is not a token (RFC 9110 section 5.6.2)")
     return tokens
 
@@ -68,6 +68,12 @@ def parse_extensions(value: str) -> list[Extension]:
     >>> parse_extensions('foo; a; b="1", bar')
     [('foo', [('a', None), ('b', '1')]), ('bar', [])]
     """
+    return [(name, list(params)) for name, params in _parsed(value)]
+
+
+# What browsers send is always the same.
+@lru_cache(maxsize=64)
+def _parsed(value: str) -> list[Extension]:
     extensions: list[Extension] = []
     place = _skip(value, 0)
     while place < len(value):
@@ -102,7 +108,7 @@ def format_extensions(extensions: Iterable[tuple[str, Sequence[tuple[str, str | 
             *((param,) if given is None else (param, given) for param, given in params),
         ]
         for token in (token for part in parts for token in part):
-            if not _is_token(token):
+            if not is_token(token):
                 raise ValueError(f"{token!r} is not a token (RFC 9110 section 5.6.2)")
         texts.append("; ".join("=".join(part) for part in parts))
     return ", ".join(texts)
@@ -128,7 +134,7 @@ def _value(text: str, place: int) -> tuple[str, int]:
     token, quoted = match.groups()
     if token is None:
         token = re.sub(r"\\(.)", r"\1", quoted)
-        if not _is_token(token):
+        if not is_token(token):
             raise ValueError(
                 f"quoted value {token!r} is not a token, as RFC 6455 section 9.1 wants it"
             )

@@ -16,7 +16,6 @@ from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
-from hmac import compare_digest
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urljoin
 
@@ -24,7 +23,8 @@ from .._version import __version__
 from ..exceptions import HandshakeError
 from .auth import Credentials, basic_auth, basic_challenge, check_basic_auth
 from .extensions import format_extensions, parse_extensions, parse_tokens
-from .http import HeaderItems, Headers, HttpLimits, Request, Response, ResponseReader
+from .headers import HeaderItems, Headers, short
+from .http import HttpLimits, Request, Response, ResponseReader
 from .uri import Uri, parse_uri
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ Origins: TypeAlias = (
 
 # Takes the sub-protocols that a client offers and chooses one of them, or None.
 SelectSubprotocol: TypeAlias = Callable[[list[str]], "str | None"]
+
+# Values by the name of their header, in lower case.
+_Fields: TypeAlias = dict[str, list[str]]
 
 # Section 4.1: 16 bytes in base64.
 _is_key = re.compile(r"[A-Za-z0-9+/]{22}==").fullmatch
@@ -114,10 +117,7 @@ def accept_key(key: str) -> str:
 
 def is_upgrade(request: Request) -> bool:
     """Tell whether a request wants a WebSocket at all, well or badly: it is one for ``accept``."""
-    return any(
-        token.strip(" \t").lower() == "websocket"
-        for token in (request.headers.get("Upgrade") or "").split(",")
-    )
+    return _lists(request.headers.get_all("Upgrade"), "websocket")
 
 
 def accept(
@@ -153,51 +153,61 @@ def accept(
         ValueError: ``headers`` has one that belongs to the handshake, or ``select_subprotocol``
             chose what was not offered.
     """
-    key, version = _check_request(request, versions)
-    _check_origin(request, origins, version)
-    subprotocol = _choose_subprotocol(request, subprotocols, select_subprotocol)
-    extensions, parameters = _choose_deflate(request, deflate)
+    fields = request.headers.by_name()
+    version = _check_version(request, fields, versions)
+    key = _only(fields, "Sec-WebSocket-Key")
+    if not _is_key(key):
+        raise _refused("malformed_key", "Sec-WebSocket-Key is not 16 bytes in base64")
+    # Drafts before RFC 6455 gave the header another name: versions 7 and 8.
+    _check_origin(
+        _at_most_one(fields, "Origin" if version == 13 else "Sec-WebSocket-Origin"), origins
+    )
+    subprotocol = _choose_subprotocol(
+        fields.get("sec-websocket-protocol", []), subprotocols, select_subprotocol
+    )
+    extensions, parameters = _choose_deflate(fields.get("sec-websocket-extensions", []), deflate)
 
-    answer = Headers()
-    answer.add("Upgrade", "websocket")
-    answer.add("Connection", "Upgrade")
-    answer.add("Sec-WebSocket-Accept", accept_key(key))
+    text = (
+        "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {accept_key(key)}\r\n"
+    )
     if subprotocol is not None:
-        answer.add("Sec-WebSocket-Protocol", subprotocol)
+        text += f"Sec-WebSocket-Protocol: {subprotocol}\r\n"
     if extensions:
-        answer.add("Sec-WebSocket-Extensions", extensions)
-    _add_more(answer, headers)
+        text += f"Sec-WebSocket-Extensions: {extensions}\r\n"
+    answer = Headers.from_lines(text)
+    if headers:
+        _add_more(answer, headers)
     return Accepted(Response(101, answer), subprotocol, parameters)
 
 
-def _check_request(request: Request, versions: Collection[int]) -> tuple[str, int]:
-    """Section 4.2.1, but for what is negotiated: the key and the version."""
-    headers = request.headers
+def _check_version(request: Request, fields: _Fields, versions: Collection[int]) -> int:
+    """Section 4.2.1, up to the version: is this a WebSocket that we speak?"""
     if request.method != "GET":
         raise _refused(
             "method", f"a WebSocket is asked for by GET, not {request.method}", 405, Allow="GET"
         )
     if request.version != "1.1":
         raise _refused("http_version", f"HTTP/1.1 is needed, and this is HTTP/{request.version}")
-    if not is_upgrade(request):
+    if not _lists(fields.get("upgrade", []), "websocket"):
         raise _refused(
             "no_upgrade", "this is a WebSocket server: Upgrade: websocket is needed", 426
         )
-    if "upgrade" not in map(str.lower, _tokens(headers, "Connection")):
+    if not _lists(fields.get("connection", []), "upgrade"):
         raise _refused(
             "no_connection_upgrade",
             "Connection: Upgrade is needed (a proxy in between must pass it on)",
         )
-    if "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0":
+    if "transfer-encoding" in fields or fields.get("content-length", ["0"]) != ["0"]:
         raise _refused("request_body", "a request for a WebSocket must not have a body")
-    _only(headers, "Host")
-    if "Sec-WebSocket-Key1" in headers or "Sec-WebSocket-Key2" in headers:
+    _only(fields, "Host")
+    if "sec-websocket-key1" in fields or "sec-websocket-key2" in fields:
         raise _refused("hixie_76", "the protocol hixie-76 is not spoken here, but RFC 6455 is")
-    if "Sec-WebSocket-Version" not in headers and "Sec-WebSocket-Key" not in headers:
+    if "sec-websocket-version" not in fields and "sec-websocket-key" not in fields:
         raise _refused(
             "hixie_75", "no Sec-WebSocket-Version: the protocol hixie-75 is not spoken here"
         )
-    version = _only(headers, "Sec-WebSocket-Version")
+    version = _only(fields, "Sec-WebSocket-Version")
     if not _is_version(version):
         raise _refused("malformed_version", "Sec-WebSocket-Version is not a number from 0 to 255")
     if int(version) not in versions:
@@ -208,92 +218,64 @@ def _check_request(request: Request, versions: Collection[int]) -> tuple[str, in
             426,
             Sec_WebSocket_Version=spoken,
         )
-    key = _only(headers, "Sec-WebSocket-Key")
-    if not _is_key(key):
-        raise _refused("malformed_key", "Sec-WebSocket-Key is not 16 bytes in base64")
-    return key, int(version)
+    return int(version)
 
 
-def _check_origin(request: Request, origins: Origins | None, version: int) -> None:
-    # Drafts before RFC 6455 gave the header another name: versions 7 and 8.
-    name = "Origin" if version == 13 else "Sec-WebSocket-Origin"
-    values = request.headers.get_all(name)
-    if len(values) > 1:
-        raise _duplicate(name)
-    if origins is None:
-        return
-    origin = values[0] if values else None
-    if not _is_let_in(origin, origins):
-        told = "a request without an origin" if origin is None else f"the origin {_short(origin)}"
+def _check_origin(origin: str | None, origins: Origins | None) -> None:
+    if origins is not None and not _is_let_in(origin, origins):
+        told = "a request without an origin" if origin is None else f"the origin {short(origin)}"
         raise _refused("origin", f"{told} is not let in", 403)
 
 
 def _is_let_in(origin: str | None, origins: Origins) -> bool:
     if isinstance(origins, str):
         raise TypeError(f"origins is a list, as [{origins!r}], and not a string")
-    if isinstance(origins, re.Pattern):
-        origins = (origins,)
     if callable(origins):
         return bool(origins(origin))
-    return any(
-        origin is not None and candidate.fullmatch(origin) is not None
-        if isinstance(candidate, re.Pattern)
-        else origin == candidate
-        for candidate in origins
+    if isinstance(origins, re.Pattern):
+        origins = (origins,)
+    return origin in origins or (
+        origin is not None
+        and any(isinstance(one, re.Pattern) and one.fullmatch(origin) for one in origins)
     )
 
 
 def _choose_subprotocol(
-    request: Request,
-    subprotocols: Sequence[str],
-    select: SelectSubprotocol | None,
+    values: list[str], subprotocols: Sequence[str], select: SelectSubprotocol | None
 ) -> str | None:
     if isinstance(subprotocols, str):
         raise TypeError(f"subprotocols is a list, as [{subprotocols!r}], and not a string")
-    offered = _tokens(request.headers, "Sec-WebSocket-Protocol")
+    try:
+        offered = parse_tokens(", ".join(values)) if values else []
+    except ValueError as exc:
+        text = f"Sec-WebSocket-Protocol: {short(str(exc))}"
+        raise _refused("malformed_subprotocols", text) from None
     if select is not None:
         chosen = select(offered)
         if chosen is not None and chosen not in offered:
             raise ValueError(f"select_subprotocol chose {chosen!r}, which was not offered")
         return chosen
-    return next((subprotocol for subprotocol in subprotocols if subprotocol in offered), None)
+    for subprotocol in subprotocols:
+        if subprotocol in offered:
+            return subprotocol
+    return None
 
 
 def _choose_deflate(
-    request: Request, deflate: Deflate | None
+    values: list[str], deflate: Deflate | None
 ) -> tuple[str, DeflateParameters | None]:
-    value = request.headers.get("Sec-WebSocket-Extensions")
-    if not value:
+    if not values:
         return "", None
     try:
-        offers = parse_extensions(value)
+        offers = parse_extensions(", ".join(values))
     except ValueError as exc:
-        raise _refused("malformed_extensions", f"Sec-WebSocket-Extensions: {exc}") from None
+        text = f"Sec-WebSocket-Extensions: {short(str(exc))}"
+        raise _refused("malformed_extensions", text) from None
     agreed = deflate.accept(offers) if deflate else None
     if agreed is None:
         return "", None
     answer, parameters = agreed
     return format_extensions([answer]), parameters
-
-
-def _tokens(headers: Headers, name: str) -> list[str]:
-    try:
-        return parse_tokens(headers.get(name) or "")
-    except ValueError as exc:
-        raise _refused("malformed_header", f"{name}: {_short(str(exc))}") from None
-
-
-def _only(headers: Headers, name: str) -> str:
-    values = headers.get_all(name)
-    if len(values) > 1:
-        raise _duplicate(name)
-    if not values:
-        raise _refused("missing_header", f"{name} is missing")
-    return values[0]
-
-
-def _duplicate(name: str) -> HandshakeError:
-    return _refused("duplicate_header", f"{name} stands there more than once")
 
 
 def _refused(reason: str, text: str, status: int = 400, **headers: str) -> HandshakeError:
@@ -416,61 +398,49 @@ class ClientHandshake:
             self._judge(response)
 
     def _judge(self, response: Response) -> Accepted:
-        headers = response.headers
         if response.status != 101:
             told = f"{response.status} {response.phrase}".rstrip()
             raise HandshakeError("status", f"the server answered {told}, not 101", response)
+        fields = response.headers.by_name()
         try:
-            if [token.lower() for token in _tokens(headers, "Upgrade")] != ["websocket"]:
+            if [value.lower() for value in fields.get("upgrade", [])] != ["websocket"]:
                 raise HandshakeError("no_upgrade", "the 101 is without Upgrade: websocket")
-            if "upgrade" not in map(str.lower, _tokens(headers, "Connection")):
+            if not _lists(fields.get("connection", []), "upgrade"):
                 raise HandshakeError(
                     "no_connection_upgrade", "the 101 is without Connection: Upgrade"
                 )
-            if not compare_digest(
-                _only(headers, "Sec-WebSocket-Accept").encode(), accept_key(self._key).encode()
-            ):
+            if _only(fields, "Sec-WebSocket-Accept") != accept_key(self._key):
                 raise HandshakeError("accept", "Sec-WebSocket-Accept does not belong to our key")
-            subprotocol = self._agreed_subprotocol(headers)
-            deflate = self._agreed_deflate(headers)
+            subprotocol = self._agreed_subprotocol(fields)
+            deflate = self._agreed_deflate(fields)
         except HandshakeError as exc:
             exc.response = response
             raise
         return Accepted(response, subprotocol, deflate)
 
-    def _agreed_subprotocol(self, headers: Headers) -> str | None:
-        if "Sec-WebSocket-Protocol" not in headers:
-            return None
-        subprotocol = _only(headers, "Sec-WebSocket-Protocol")
-        if subprotocol not in self._subprotocols:
+    def _agreed_subprotocol(self, fields: _Fields) -> str | None:
+        subprotocol = _at_most_one(fields, "Sec-WebSocket-Protocol")
+        if subprotocol is not None and subprotocol not in self._subprotocols:
             raise HandshakeError(
                 "subprotocol",
-                f"the server chose the sub-protocol {_short(subprotocol)!r}, which was not offered",
+                f"the server chose the sub-protocol {short(subprotocol)}, which was not offered",
             )
         return subprotocol
 
-    def _agreed_deflate(self, headers: Headers) -> DeflateParameters | None:
-        value = headers.get("Sec-WebSocket-Extensions")
-        if not value:
-            return None
+    def _agreed_deflate(self, fields: _Fields) -> DeflateParameters | None:
         try:
-            answers = parse_extensions(value)
+            answers = parse_extensions(", ".join(fields.get("sec-websocket-extensions", [])))
         except ValueError as exc:
-            raise HandshakeError(
-                "malformed_extensions", f"Sec-WebSocket-Extensions: {_short(str(exc))}"
-            ) from None
+            text = f"Sec-WebSocket-Extensions: {short(str(exc))}"
+            raise HandshakeError("malformed_extensions", text) from None
         offered = {name for name, _ in self._deflate.offer()} if self._deflate else set()
         for name, _ in answers:
             if name not in offered:
-                raise HandshakeError(
-                    "extension",
-                    f"the server chose the extension {_short(name)}, which was not offered",
-                )
+                text = f"the server chose the extension {short(name)}, which was not offered"
+                raise HandshakeError("extension", text)
         if len(answers) > 1:
             raise HandshakeError("extension", f"the server chose {answers[0][0]} more than once")
-        if not answers or self._deflate is None:
-            return None
-        return self._deflate.agree(answers[0])
+        return self._deflate.agree(answers[0]) if answers and self._deflate else None
 
 
 def redirect_target(uri: Uri, response: Response) -> Uri | None:
@@ -500,7 +470,7 @@ def redirect_target(uri: Uri, response: Response) -> Uri | None:
         scheme = {"http": "ws", "https": "wss"}.get(scheme.lower(), scheme)
         found = parse_uri(scheme + colon + rest)
     except ValueError as exc:
-        raise HandshakeError("bad_redirect", f"Location: {_short(str(exc))}", response) from None
+        raise HandshakeError("bad_redirect", f"Location: {short(str(exc))}", response) from None
     if uri.secure and not found.secure:
         raise HandshakeError(
             "insecure_redirect", f"the server redirects from TLS to none, to {found}", response
@@ -534,12 +504,29 @@ def redirect_headers(headers: HeaderItems, uri: Uri, target: Uri) -> Headers:
     )
 
 
+def _lists(values: list[str], token: str) -> bool:
+    """Whether a header that is a list has a token in it, in any case."""
+    return token in [element.strip(" \t") for element in ",".join(values).lower().split(",")]
+
+
+def _at_most_one(fields: _Fields, name: str) -> str | None:
+    values = fields.get(name.lower())
+    if values is None:
+        return None
+    if len(values) > 1:
+        raise _refused("duplicate_header", f"{name} stands there more than once")
+    return values[0]
+
+
+def _only(fields: _Fields, name: str) -> str:
+    value = _at_most_one(fields, name)
+    if value is None:
+        raise _refused("missing_header", f"{name} is missing")
+    return value
+
+
 def _add_more(headers: Headers, more: HeaderItems) -> None:
     for name, value in Headers(more).items():
         if name.lower() in _OURS:
             raise ValueError(f"header {name} belongs to the handshake and cannot be given")
         headers.add(name, value)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else text[:197] + "..."

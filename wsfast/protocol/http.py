@@ -11,14 +11,13 @@ allows. All the others are h11's, its verdict and its texts. (On a browser's req
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TypeAlias
 
 import h11
 
 from ..exceptions import HandshakeError
+from .headers import TOKEN, HeaderItems, Headers, is_token, short
 
 __all__ = [
     "HeaderItems",
@@ -30,122 +29,11 @@ __all__ = [
     "ResponseReader",
 ]
 
-# What may be given where headers are wanted.
-HeaderItems: TypeAlias = "Headers | Mapping[str, str] | Iterable[tuple[str, str]]"
-
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_is_token = re.compile(_TOKEN).fullmatch
 _is_target = re.compile(r"[!-~]+").fullmatch
-_is_value = re.compile(r"[\t -~\x80-\xff]*").fullmatch
-_OWS = " \t"
 
-_FIELDS = rf"(\r\n(?:{_TOKEN}:[\t -~\x80-\xff]*\r\n)+)\r\n"
+_FIELDS = rf"(\r\n(?:{TOKEN}:[\t -~\x80-\xff]*\r\n)+)\r\n"
 _plain_request = re.compile(rf"GET ([!-~]+) HTTP/1\.1{_FIELDS}".encode()).match
 _plain_101 = re.compile(rf"HTTP/1\.1 101(?: [\t -~]*)?{_FIELDS}".encode()).match
-
-# What h11 judges, not the expressions: a body, and a request's Host (section 3.2 of RFC 9112).
-_FRAMING = ("content-length", "transfer-encoding")
-
-
-class Headers:
-    """The header fields of a message: ordered, a name any number of times, its case ignored.
-
-    They are kept as one string, the lines of the wire, since they stay with a connection as long as
-    it lives: a browser's take half a kilobyte that way, and three as a list of pairs.
-
-    Args:
-        items: pairs of name and value, or a mapping.
-
-    Raises:
-        ValueError: a name that is no token, or a value that no header can carry (RFC 9110 section
-            5.5), as one with a line break.
-    """
-
-    __slots__ = ("_text",)
-
-    def __init__(self, items: HeaderItems = ()) -> None:
-        self._text = "\r\n"  # then each field and its line break
-        for name, value in items.items() if isinstance(items, Mapping | Headers) else items:
-            self.add(name, value)
-
-    @classmethod
-    def _of(cls, text: str) -> Headers:
-        """Headers of lines that are known to be good."""
-        headers = cls.__new__(cls)
-        headers._text = text
-        return headers
-
-    def add(self, name: str, value: str) -> None:
-        """Append a field, also where there is one of that name.
-
-        Raises:
-            ValueError: see the class.
-        """
-        if not _is_token(name):
-            raise ValueError(f"header name {name!r} is not a token (RFC 9110 section 5.1)")
-        if not _is_value(value):
-            raise ValueError(
-                f"header {name} has the value {value!r}, and no header can carry "
-                "line breaks, other control characters, or characters beyond Latin-1"
-            )
-        self._text += f"{name}: {value}\r\n"
-
-    def get_all(self, name: str) -> list[str]:
-        """Every value of a name, in order; without the whitespace around them."""
-        text = self._text
-        lowered = text.lower()  # keeps every place, for text of Latin-1
-        mark = f"\r\n{name.lower()}:"
-        values = []
-        place = lowered.find(mark)
-        while place >= 0:
-            start = place + len(mark)
-            end = text.index("\r\n", start)
-            values.append(text[start:end].strip(_OWS))
-            place = lowered.find(mark, end)
-        return values
-
-    def __getitem__(self, name: str) -> str:
-        """The value of a name; several are joined by ``", "`` (RFC 9110 section 5.3).
-
-        Raises:
-            KeyError: there is none.
-        """
-        values = self.get_all(name)
-        if not values:
-            raise KeyError(name)
-        return values[0] if len(values) == 1 else ", ".join(values)
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """The value of a name like ``[name]``, or a default."""
-        values = self.get_all(name)
-        return ", ".join(values) if values else default
-
-    def items(self) -> list[tuple[str, str]]:
-        """The fields in order, names in the spelling they came in."""
-        fields = [line.partition(":") for line in self._text[2:-2].split("\r\n") if line]
-        return [(name, value.strip(_OWS)) for name, _, value in fields]
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and f"\r\n{name.lower()}:" in self._text.lower()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter([name for name, _ in self.items()])
-
-    def __len__(self) -> int:
-        return self._text.count("\r\n") - 1
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Headers):
-            return NotImplemented
-        mine, others = self.items(), other.items()
-        return [(name.lower(), value) for name, value in mine] == [
-            (name.lower(), value) for name, value in others
-        ]
-
-    __hash__ = None  # type: ignore[assignment]  # it can grow
-
-    def __repr__(self) -> str:
-        return f"Headers({self.items()!r})"
 
 
 @dataclass(slots=True)
@@ -166,7 +54,7 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The target up to the query, percent-encoded; always begins with ``/`` but for ``*``."""
+        """The target up to the query, percent-encoded; without scheme and host."""
         target = self.target.partition("?")[0]
         if target[:1] == "/" or "://" not in target:
             return target
@@ -185,11 +73,11 @@ class Request:
             ValueError: a method that is no token, or a target with a space, a control character
                 or one beyond ASCII.
         """
-        if not _is_token(self.method):
+        if not is_token(self.method):
             raise ValueError(f"method {self.method!r} is not a token (RFC 9110 section 9.1)")
         if not _is_target(self.target):
             raise ValueError(f"target {self.target!r} has a character that must be percent-encoded")
-        head = f"{self.method} {self.target} HTTP/{self.version}{self.headers._text}\r\n"
+        head = f"{self.method} {self.target} HTTP/{self.version}{self.headers.lines}\r\n"
         return head.encode("latin-1")
 
 
@@ -237,7 +125,7 @@ class Response:
         status = int(self.status)
         if not 100 <= status <= 999:
             raise ValueError(f"status {status} is not one of three digits (RFC 9110 section 15)")
-        lines = self.headers._text
+        lines = self.headers.lines
         has_body = status >= 200 and status not in (204, 304)
         if has_body and "Content-Length" not in self.headers:
             lines += f"Content-Length: {len(self.body)}\r\n"
@@ -329,7 +217,7 @@ class _HeadReader:
 
     def _malformed(self, exc: h11.ProtocolError) -> HandshakeError:
         status = exc.error_status_hint
-        return self._refused(f"malformed_{self._what}", f"{self._what}: {_short(str(exc))}", status)
+        return self._refused(f"malformed_{self._what}", f"{self._what}: {short(str(exc))}", status)
 
     def _keep(self, data: bytes) -> None:
         """Put by what comes behind the head; the reader's adapter should pause reading."""
@@ -416,9 +304,9 @@ class RequestReader(_HeadReader):
             return None
         text = match[2].decode("latin-1")
         lowered = text.lower()
-        if lowered.count("\r\nhost:") != 1 or any(f"\r\n{name}:" in lowered for name in _FRAMING):
+        if lowered.count("\r\nhost:") != 1 or _has_framing(lowered):
             return None
-        return Request("GET", match[1].decode(), Headers._of(text))
+        return Request("GET", match[1].decode(), Headers.from_lines(text))
 
     def _request(self, head: bytes) -> Request:
         connection = h11.Connection(h11.SERVER)
@@ -518,10 +406,9 @@ class ResponseReader(_HeadReader):
         if match is None:
             return None
         text = match[1].decode("latin-1")
-        lowered = text.lower()
-        if any(f"\r\n{name}:" in lowered for name in _FRAMING):
+        if _has_framing(text.lower()):
             return None
-        return Response(101, Headers._of(text))
+        return Response(101, Headers.from_lines(text))
 
     def _judged(self, head: bytes) -> Response | None:
         """What h11 makes of a head; None for an interim response."""
@@ -582,11 +469,12 @@ def _asked(method: str) -> h11.Connection:
     return connection
 
 
+def _has_framing(lowered: str) -> bool:
+    """Whether headers speak of a body (RFC 9112 section 6): for h11 to judge."""
+    return "\r\ncontent-length:" in lowered or "\r\ntransfer-encoding:" in lowered
+
+
 def _headers(event: h11.Request | h11.Response | h11.InformationalResponse) -> Headers:
     """Headers as they were spelled; obsolete line folding is a space (RFC 9112 section 5.2)."""
     fields = [name + b": " + value + b"\r\n" for name, value in event.headers.raw_items()]
-    return Headers._of("\r\n" + b"".join(fields).decode("latin-1"))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else text[:197] + "..."
+    return Headers.from_lines("\r\n" + b"".join(fields).decode("latin-1"))

@@ -23,8 +23,9 @@ _parts = re.compile(
 _forbidden = re.compile(r"[\x00-\x20\x7f]").search
 _is_label = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?").fullmatch
 
-# What stays as it is in a target: RFC 3986's characters, and the % of what is encoded already.
-_SAFE = "%/?:@!$&'()*+,;=-._~[]|^`{}\\\"<>"
+# What stays as it is in a target: RFC 3986's characters, what is encoded already, and the brackets
+# that many queries use.
+_SAFE = "%/?:@!$&'()*+,;=-._~[]"
 
 # Letters that IDNA 2003 (Python's codec) and IDNA 2008 (browsers) turn into different hosts.
 _DEVIATIONS = "ßς\u200c\u200d"
