@@ -21,13 +21,23 @@ def reading(request):
 
 @pytest.fixture
 def connect(role, reading):
-    """Make a connection and the peer at its other end."""
+    """Make a connection, and give the peer at its other end."""
 
     def connect(**options):
-        connection = Connection(role, **options)
-        return connection, Peer(connection, reading)
+        return Peer(Connection(role, **options), reading)
 
     return connect
+
+
+@pytest.fixture
+def peer(connect):
+    return connect()
+
+
+@pytest.fixture
+def connection(peer):
+    """The connection at whose other end the peer is."""
+    return peer.connection
 
 
 @pytest.fixture
