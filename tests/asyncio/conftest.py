@@ -1,0 +1,62 @@
+"""Each ``async def`` test runs on asyncio's event loop and, where it is installed, on uvloop's.
+
+A test fails that leaves a task behind, or an error that nobody but the event loop was told.
+"""
+
+import asyncio
+import inspect
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+# Any import mode of pytest finds the helpers of these tests.
+sys.path.append(str(Path(__file__).parent))
+
+LOOPS = ["asyncio", *(["uvloop"] if find_spec("uvloop") else [])]
+
+
+def new_loop(kind):
+    if kind == "uvloop":
+        import uvloop
+
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+def run(kind, coroutine):
+    """Run a coroutine on a loop of its own; all that it started must be over when it is."""
+    loop = new_loop(kind)
+    untold = []
+    loop.set_exception_handler(lambda loop, context: untold.append(context))
+    try:
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(coroutine)
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+    assert not left
+    assert not untold
+
+
+def pytest_generate_tests(metafunc):
+    if inspect.iscoroutinefunction(metafunc.function):
+        metafunc.fixturenames.append("loop_kind")
+        metafunc.parametrize("loop_kind", LOOPS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    if not inspect.iscoroutinefunction(pyfuncitem.function):
+        return None
+    names = inspect.signature(pyfuncitem.function).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    run(pyfuncitem.callspec.params["loop_kind"], pyfuncitem.obj(**arguments))
+    return True

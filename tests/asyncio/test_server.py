@@ -1,0 +1,720 @@
+"""A server, over sockets: opening, handlers, closing, and peers that do not behave."""
+
+import asyncio
+import base64
+import gc
+import logging
+import socket
+import ssl
+import weakref
+from contextlib import suppress
+
+import pytest
+from raw import ACCEPT, Peer, certificates, page, request
+from wires import TEXT, frame
+
+import wsfast
+from wsfast.asyncio.handlers import Callbacks
+from wsfast.asyncio.server import serve
+from wsfast.exceptions import ConnectionClosed, HandshakeError, StateError
+from wsfast.protocol.connection import State
+from wsfast.protocol.http import HttpLimits, Response
+
+HERE = ("127.0.0.1", 0)
+
+
+async def echo(ws):
+    async for message in ws:
+        await ws.send(message)
+
+
+async def forever(ws):
+    await asyncio.get_running_loop().create_future()
+
+
+# Listening.
+
+
+async def test_a_server_answers_the_handshake_and_runs_the_handler():
+    async with serve(echo, *HERE) as server, Peer(server) as peer:
+        head = await peer.open()
+        peer.text("Hello")
+        assert head.headers["sec-websocket-accept"] == ACCEPT
+        assert await peer.frame() == (TEXT, b"Hello")
+
+
+async def test_a_server_that_is_awaited_listens_until_it_is_closed():
+    server = await serve(echo, *HERE)
+    assert server.is_serving()
+    port = server.port
+    await server.close()
+    assert not server.is_serving()
+    assert server.sockets == ()
+    with pytest.raises(OSError, match="."):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_a_server_that_does_not_listen_has_no_port():
+    server = serve(echo, *HERE)
+    assert server.sockets == ()
+    with pytest.raises(StateError, match="no port"):
+        server.port  # noqa: B018
+
+
+async def test_a_closed_server_does_not_listen_again():
+    server = serve(echo, *HERE)
+    await server.close()
+    with pytest.raises(StateError, match="closed"):
+        await server
+
+
+async def test_without_a_host_it_listens_at_all_interfaces():
+    with socket.socket() as reserved:
+        reserved.bind(HERE)
+        port = reserved.getsockname()[1]
+    async with serve(echo, port=port) as server:
+        families = {sock.family for sock in server.sockets}
+    assert socket.AF_INET in families
+    assert len(families) == (2 if socket.has_dualstack_ipv6() else 1)
+
+
+async def test_it_listens_at_a_socket_that_is_given():
+    sock = socket.socket()
+    sock.bind(HERE)
+    async with serve(echo, sock=sock) as server, Peer(server) as peer:
+        assert server.port == sock.getsockname()[1]
+        await peer.open()
+
+
+@pytest.mark.parametrize("bound", [False, True], ids=["path", "socket"])
+async def test_it_listens_at_a_unix_socket(tmp_path, bound):
+    path = str(tmp_path / "socket")
+    if bound:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(path)
+        server = await serve(echo, sock=sock)
+    else:
+        server = await serve(echo, unix=path)
+    async with server, Peer(server) as peer:
+        await peer.open()
+        peer.text("Hello")
+        assert await peer.frame() == (TEXT, b"Hello")
+        with pytest.raises(StateError):
+            server.port  # noqa: B018
+
+
+@pytest.mark.parametrize("where", [{}, {"host": "localhost"}, {"port": 0, "unix": "/x"}])
+def test_it_must_be_said_in_one_way_where_to_listen(where):
+    with pytest.raises(ValueError, match="one of port"):
+        serve(echo, **where)
+
+
+def test_a_handler_must_be_callable():
+    with pytest.raises(TypeError, match="handler"):
+        serve("echo", *HERE)
+
+
+def test_an_unknown_keyword_is_named():
+    with pytest.raises(TypeError, match=r"serve\(\).*'max_sise'"):
+        serve(echo, *HERE, max_sise=5)
+
+
+async def test_a_port_in_use_is_an_error_of_the_system():
+    async with serve(echo, *HERE) as server:
+        with pytest.raises(OSError, match="."):
+            await serve(echo, "127.0.0.1", server.port)
+
+
+async def test_serve_forever_ends_when_the_server_is_closed():
+    server = serve(echo, *HERE)
+    forever = asyncio.create_task(server.serve_forever())
+    while not server.is_serving():
+        await asyncio.sleep(0)
+    await server.close()
+    await forever
+
+
+async def test_serve_forever_closes_the_server_when_it_is_cancelled():
+    server = await serve(echo, *HERE)
+    forever = asyncio.create_task(server.serve_forever())
+    await asyncio.sleep(0)
+    forever.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await forever
+    assert not server.is_serving()
+
+
+# The opening handshake.
+
+
+async def test_tls():
+    ours, theirs = certificates()
+    async with serve(echo, *HERE, ssl=ours) as server, Peer(server, tls=theirs) as peer:
+        await peer.open()
+        peer.text("x" * 100)
+        assert await peer.frame() == (TEXT, b"x" * 100)
+
+
+async def test_a_request_in_single_bytes():
+    async with serve(echo, *HERE) as server, Peer(server) as peer:
+        for byte in request():
+            peer.send(bytes([byte]))
+            await peer.writer.drain()
+            await asyncio.sleep(0)
+        assert (await peer.head()).status == 101
+
+
+async def test_frames_that_come_with_the_request_are_not_lost():
+    async with serve(echo, *HERE) as server, Peer(server) as peer:
+        peer.send(request() + frame(True, TEXT, b"early"))
+        assert (await peer.head()).status == 101
+        assert await peer.frame() == (TEXT, b"early")
+
+
+async def test_responses_say_who_answers():
+    async with serve(echo, *HERE, headers={"X-Name": "value"}) as server:
+        async with Peer(server) as peer:
+            head = await peer.open()
+            assert head.headers["server"] == f"wsfast/{wsfast.__version__}"
+            assert head.headers["x-name"] == "value"
+        async with Peer(server) as peer:
+            peer.send(page())
+            head, _ = await peer.answer()
+            assert head.headers["server"] == f"wsfast/{wsfast.__version__}"
+            assert head.headers["x-name"] == "value"
+            assert "date" in head.headers
+
+
+async def test_the_server_header_can_be_left_out():
+    async with serve(echo, *HERE, server_header=None) as server, Peer(server) as peer:
+        assert "server" not in (await peer.open()).headers
+
+
+async def test_the_sub_protocol_that_the_server_prefers_is_spoken():
+    spoken = []
+
+    async def handler(ws):
+        spoken.append(ws.subprotocol)
+
+    async with serve(handler, *HERE, subprotocols=["b", "a"]) as server, Peer(server) as peer:
+        head = await peer.open(Sec_WebSocket_Protocol="a, b")
+        assert head.headers["sec-websocket-protocol"] == "b"
+        assert await peer.close_code() == 1000
+    assert spoken == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("options", "wire", "status"),
+    [
+        ({}, page(), 426),
+        ({}, page(method="POST", Content_Length="3") + b"abc", 405),
+        ({}, request(Sec_WebSocket_Version="8"), 426),
+        ({}, request(Sec_WebSocket_Key="short"), 400),
+        ({"origins": ["https://a.example"]}, request(Origin="https://b.example"), 403),
+        ({}, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        ({}, b"\r\n\r\n\xff\xfe garbage\r\n\r\n", 400),
+        ({}, b"GET / HTTP/1.1\r\nbad header\r\n\r\n", 400),
+        ({}, b"GET /" + b"x" * 10_000, 414),
+        ({}, request(X="x" * 10_000), 431),
+        ({"limits": HttpLimits(headers=3)}, request(), 431),
+    ],
+    ids=[
+        "no upgrade", "method", "version", "key", "origin", "TLS", "garbage", "header",
+        "long target", "long header", "many headers",
+    ],
+)  # fmt: skip
+async def test_a_refusal_arrives_and_the_connection_ends(options, wire, status):
+    async with serve(echo, *HERE, **options) as server, Peer(server) as peer:
+        peer.send(wire)
+        head, body = await peer.answer()
+        assert head.status == status
+        assert head.headers["content-length"] == str(len(body))
+        assert "close" in head.headers["connection"]
+        assert body
+        peer.writer.close()
+        assert not server.connections
+
+
+# What the program has to say to a request.
+
+
+async def test_process_request_sees_the_request_and_lets_it_pass():
+    seen = []
+    async with serve(echo, *HERE, process_request=seen.append) as server, Peer(server) as peer:
+        await peer.open("/path?query=1")
+    assert seen[0].target == "/path?query=1"
+
+
+def refuse(request):
+    return Response.plain(404, "no", {"X-Why": "because"})
+
+
+async def refuse_later(request):
+    await asyncio.sleep(0)
+    return refuse(request)
+
+
+@pytest.mark.parametrize("process_request", [refuse, refuse_later])
+async def test_process_request_can_answer_itself(process_request):
+    async with serve(echo, *HERE, process_request=process_request) as server:
+        async with Peer(server) as peer:
+            peer.send(request())
+            head, body = await peer.answer()
+    assert (head.status, head.headers["x-why"], body) == (404, "because", b"no\n")
+
+
+async def test_an_async_process_request_lets_pass_what_came_behind_it_too():
+    async def later(request):
+        await asyncio.sleep(0)
+
+    async with serve(echo, *HERE, process_request=later) as server, Peer(server) as peer:
+        peer.send(request() + frame(True, TEXT, b"early"))
+        assert (await peer.head()).status == 101
+        assert await peer.frame() == (TEXT, b"early")
+        peer.text("and on")
+        assert await peer.frame() == (TEXT, b"and on")
+
+
+async def test_process_request_may_raise_the_refusal():
+    def process_request(request):
+        raise HandshakeError("tired", "tired", Response.plain(503, "later"))
+
+    async with serve(echo, *HERE, process_request=process_request) as server:
+        async with Peer(server) as peer:
+            peer.send(request())
+            assert (await peer.head()).status == 503
+
+
+def fail(request):
+    raise RuntimeError("oops")
+
+
+async def fail_later(request):
+    await asyncio.sleep(0)
+    raise RuntimeError("oops")
+
+
+def answer_wrongly(request):
+    return "yes"
+
+
+@pytest.mark.parametrize("process_request", [fail, fail_later, answer_wrongly])
+async def test_an_error_in_process_request_is_logged_and_answered_with_500(process_request, caplog):
+    async with serve(echo, *HERE, process_request=process_request) as server:
+        async with Peer(server) as peer:
+            peer.send(request())
+            head, body = await peer.answer()
+    assert head.status == 500
+    assert b"oops" not in body
+    assert [record.levelname for record in caplog.records if record.name == "wsfast.server"] == [
+        "ERROR"
+    ]
+
+
+def password(text):
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "credentials", [{"jane": "secret"}, lambda *given: given == ("jane", "secret")]
+)
+async def test_basic_authentication(credentials):
+    names = []
+
+    async def handler(ws):
+        names.append(ws.username)
+
+    async with serve(handler, *HERE, basic_auth=credentials, realm='the "gate"') as server:
+        for header in (None, password("jane:wrong"), password("joe:secret"), "Bearer x"):
+            async with Peer(server) as peer:
+                peer.send(request(Authorization=header))
+                head, _ = await peer.answer()
+                assert head.status == 401
+                assert head.headers["www-authenticate"].startswith(r'Basic realm="the \"gate\""')
+        async with Peer(server) as peer:
+            await peer.open(Authorization=password("jane:secret"))
+            assert await peer.close_code() == 1000
+    assert names == ["jane"]
+
+
+# Handlers.
+
+
+async def test_a_handler_that_returns_closes_with_1000():
+    async def handler(ws):
+        await ws.send("bye")
+
+    async with serve(handler, *HERE) as server, Peer(server) as peer:
+        await peer.open()
+        assert await peer.frame() == (TEXT, b"bye")
+        assert await peer.close_code() == 1000
+        peer.close()
+        await peer.ended()
+
+
+async def fails_at_once(ws):
+    raise RuntimeError("oops")
+
+
+def is_no_coroutine(ws):
+    return None
+
+
+@pytest.mark.parametrize("handler", [fails_at_once, is_no_coroutine])
+async def test_a_handler_that_fails_is_logged_and_closes_with_1011(handler, caplog):
+    async with serve(handler, *HERE) as server, Peer(server) as peer:
+        await peer.open()
+        assert await peer.close_code() == 1011
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("wsfast.server", "ERROR")
+    assert record.exc_info
+
+
+async def test_a_handler_may_let_the_end_of_its_connection_pass(caplog):
+    async def handler(ws):
+        while True:
+            await ws.recv()
+
+    async with serve(handler, *HERE) as server, Peer(server) as peer:
+        await peer.open()
+        peer.close()
+        assert await peer.close_code() == 1000
+        await peer.ended()
+    assert not caplog.records
+
+
+async def test_the_end_of_another_connection_is_an_error(caplog):
+    async def handler(ws):
+        raise ConnectionClosed()
+
+    async with serve(handler, *HERE) as server, Peer(server) as peer:
+        await peer.open()
+        assert await peer.close_code() == 1011
+    assert len(caplog.records) == 1
+
+
+async def test_a_logger_can_be_given(caplog):
+    logger = logging.getLogger("ours")
+    async with serve(fails_at_once, *HERE, logger=logger) as server, Peer(server) as peer:
+        await peer.open()
+        assert await peer.close_code() == 1011
+    assert [record.name for record in caplog.records] == ["ours"]
+
+
+async def test_callbacks_run_without_a_task():
+    happened = []
+    tasks = []
+
+    def on_message(ws, message):
+        tasks.append(asyncio.all_tasks())
+        happened.append(message)
+        ws.send(message)
+
+    callbacks = Callbacks(
+        lambda ws: happened.append("open"), on_message, lambda ws: happened.append(ws.close_code)
+    )
+    async with serve(callbacks, *HERE) as server, Peer(server) as peer:
+        await peer.open()
+        peer.text("Hello")
+        assert await peer.frame() == (TEXT, b"Hello")
+        peer.close()
+        assert await peer.close_code() == 1000
+        await peer.ended()
+    assert happened == ["open", "Hello", 1000]
+    assert tasks == [{asyncio.current_task()}]
+
+
+async def test_connections_are_those_that_are_open():
+    async with serve(forever, *HERE) as server, Peer(server) as peer:
+        await peer.open()
+        (ws,) = server.connections
+        assert ws.state is State.OPEN
+        peer.close()
+        await peer.ended()
+        await ws.wait_closed()
+        assert not server.connections
+        await server.close(timeout=0.01)
+
+
+# Closing.
+
+
+async def test_closing_says_goodbye_to_everybody():
+    async with serve(echo, *HERE) as server, Peer(server) as one, Peer(server) as two:
+        await one.open()
+        await two.open()
+        closing = asyncio.create_task(server.close(1012, "restart"))
+        for peer in (one, two):
+            assert await peer.frame() == (8, (1012).to_bytes(2, "big") + b"restart")
+            peer.close(1012)
+        await closing
+        assert not server.connections
+
+
+async def test_closing_with_1001_is_the_default():
+    async with serve(echo, *HERE) as server, Peer(server) as peer:
+        await peer.open()
+        closing = asyncio.create_task(server.close())
+        assert await peer.close_code() == 1001
+        peer.close(1001)
+        await closing
+
+
+async def test_closing_waits_for_handlers_to_return():
+    done = []
+
+    async def handler(ws):
+        async for _ in ws:
+            pass
+        await asyncio.sleep(0)
+        done.append(True)
+
+    async with serve(handler, *HERE) as server, Peer(server) as peer:
+        await peer.open()
+        closing = asyncio.create_task(server.close())
+        await peer.close_code()
+        peer.close(1001)
+        await closing
+        assert done == [True]
+
+
+async def test_closing_does_not_wait_longer_than_its_timeout_for_anybody():
+    cancelled = []
+
+    async def handler(ws):
+        try:
+            await forever(ws)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    async with serve(handler, *HERE) as server, Peer(server) as peer:
+        await peer.open()
+        await server.close(timeout=0.01)  # the peer never answers the close frame
+        assert cancelled == [True]
+        assert not server.connections
+
+
+async def test_closing_leaves_a_handler_behind_that_will_not_be_cancelled():
+    release = asyncio.Event()
+    stubborn = []
+
+    async def handler(ws):
+        stubborn.append(asyncio.current_task())
+        while not release.is_set():
+            with suppress(asyncio.CancelledError):
+                await release.wait()
+
+    async with serve(handler, *HERE) as server, Peer(server) as peer:
+        await peer.open()
+        await asyncio.sleep(0)
+        await server.close(timeout=0.01)
+        release.set()
+        await asyncio.wait(stubborn)
+
+
+async def test_a_handler_can_close_its_own_server():
+    async def handler(ws):
+        await server.close()
+
+    server = await serve(handler, *HERE)
+    async with Peer(server) as peer:
+        await peer.open()
+        assert await peer.close_code() == 1001
+        peer.close(1001)
+        await peer.ended()
+        await server.wait_closed()
+
+
+async def test_closing_twice_waits_for_the_first():
+    async with serve(echo, *HERE) as server, Peer(server) as peer:
+        await peer.open()
+        first = asyncio.create_task(server.close())
+        await asyncio.sleep(0)
+        second = asyncio.create_task(server.close())
+        await peer.close_code()
+        assert not second.done()
+        peer.close(1001)
+        await asyncio.gather(first, second)
+
+
+async def test_closing_with_a_code_that_cannot_be_sent_changes_nothing():
+    async with serve(echo, *HERE) as server:
+        with pytest.raises(ValueError, match="1006"):
+            await server.close(1006)
+        assert server.is_serving()
+
+
+async def test_closing_drops_handshakes_that_are_not_done():
+    started = asyncio.Event()
+
+    async def never(request):
+        started.set()
+        await forever(request)
+
+    async with serve(echo, *HERE, process_request=never) as server:
+        async with Peer(server) as idle, Peer(server) as partial, Peer(server) as waiting:
+            partial.send(b"GET / HTTP/1.1\r\n")
+            waiting.send(request())
+            await started.wait()
+            await server.close()
+            for peer in (idle, partial, waiting):
+                await peer.ended()
+
+
+# Peers that do not behave.
+
+
+async def gone(server):
+    """Wait until the server keeps nothing of anybody any more."""
+    while server.connections or server._reception.pending:
+        await asyncio.sleep(0.001)
+
+
+SLOW = {
+    "nothing": b"",
+    "half a request": b"GET / HTTP/1.1\r\nHost: ",
+    "an answer that it does not take": page(),
+}
+
+
+@pytest.mark.parametrize("wire", SLOW.values(), ids=SLOW)
+async def test_who_does_not_get_on_with_the_handshake_is_dropped(wire):
+    async with serve(echo, *HERE, open_timeout=0.02) as server, Peer(server) as peer:
+        peer.send(wire)
+        await peer.ended()
+        await gone(server)
+
+
+async def test_who_sends_a_request_slowly_is_dropped():
+    async with serve(echo, *HERE, open_timeout=0.05) as server, Peer(server) as peer:
+        with suppress(ConnectionError):
+            for _ in range(10_000):
+                peer.send(b"x")
+                await peer.writer.drain()
+                await asyncio.sleep(0.001)
+                if peer.reader.at_eof():
+                    break
+        await gone(server)
+
+
+async def test_a_process_request_that_takes_too_long_is_cancelled():
+    cancelled = asyncio.Event()
+
+    async def never(request):
+        try:
+            await forever(request)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    async with serve(echo, *HERE, process_request=never, open_timeout=0.02) as server:
+        async with Peer(server) as peer:
+            peer.send(request())
+            await peer.ended()
+            await cancelled.wait()
+            await gone(server)
+
+
+async def test_who_does_not_get_on_with_tls_is_dropped():
+    ours, _ = certificates()
+    async with serve(echo, *HERE, ssl=ours, open_timeout=0.02) as server, Peer(server) as peer:
+        await peer.ended()
+
+
+async def test_who_speaks_no_tls_is_dropped():
+    ours, _ = certificates()
+    async with serve(echo, *HERE, ssl=ours) as server, Peer(server) as peer:
+        peer.send(request())
+        await peer.ended()
+
+
+@pytest.mark.parametrize("wire", [b"", b"GET / HT", request()])
+async def test_who_resets_the_connection_leaves_nothing_behind(wire):
+    async with serve(echo, *HERE) as server, Peer(server) as peer:
+        peer.send(wire)
+        await peer.writer.drain()
+        while not (server.connections or server._reception.pending):
+            await asyncio.sleep(0)
+        peer.reset()
+        await gone(server)
+
+
+@pytest.mark.parametrize("wire", [b"", b"GET / HT", request()])
+async def test_who_ends_its_side_leaves_nothing_behind(wire):
+    async with serve(echo, *HERE) as server, Peer(server) as peer:
+        peer.send(wire)
+        peer.writer.write_eof()
+        await peer.ended()
+        await gone(server)
+
+
+async def test_the_rest_of_a_request_is_read_until_the_answer_has_arrived():
+    size = 1 << 19
+    async with serve(echo, *HERE) as server, Peer(server) as peer:
+        peer.send(page(method="POST", Content_Length=str(size)) + b"x" * size)
+        head, body = await peer.answer()
+        assert head.status == 405
+        assert body
+
+
+async def test_the_rest_of_a_request_is_not_read_without_end():
+    async with serve(echo, *HERE, limits=HttpLimits(body=1000)) as server, Peer(server) as peer:
+        with suppress(ConnectionError):
+            while True:
+                peer.send(page(method="POST", Content_Length="1000000000") + b"x" * 10_000)
+                await peer.writer.drain()
+        await gone(server)
+
+
+async def test_what_peers_do_wrong_is_not_logged_but_for_debugging(caplog):
+    async with serve(echo, *HERE) as server, Peer(server) as peer:
+        peer.send(b"garbage\r\n\r\n")
+        await peer.answer()
+    assert not caplog.records
+
+
+# Nothing leaks.
+
+
+async def test_after_closing_nothing_is_left_of_the_connections():
+    loop = asyncio.get_running_loop()
+    kept = weakref.WeakSet()
+
+    async def handler(ws):
+        kept.add(ws)
+        await echo(ws)
+
+    server = await serve(handler, *HERE)
+    kept.add(server)
+    async with Peer(server) as peer, Peer(server) as idle, Peer(server) as refused:
+        await peer.open()
+        refused.send(page())
+        await refused.head()
+        kept.update(server._reception.pending)
+        peer.text("Hello")
+        await peer.frame()
+        assert len(kept) >= 4
+        await server.close(timeout=0.01)
+        for one in (peer, idle, refused):
+            await one.ended()
+    del server, handler
+    await asyncio.sleep(0)
+    gc.collect()
+    assert not list(kept)
+    if hasattr(loop, "_scheduled"):
+        assert not [timer for timer in loop._scheduled if not timer.cancelled()]
+
+
+async def test_nothing_of_the_handshake_stays_once_the_connection_is_open():
+    openings = weakref.WeakSet()
+    async with serve(forever, *HERE) as server, Peer(server) as peer:
+        while not server._reception.pending:
+            await asyncio.sleep(0)
+        openings.update(server._reception.pending)
+        await peer.open()
+        await asyncio.sleep(0)
+        gc.collect()
+        assert not list(openings)
+        assert not server._reception.pending
+        await server.close(timeout=0.01)
