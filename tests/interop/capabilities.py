@@ -1,7 +1,7 @@
 """What is tried between wsfast and its peers, and which peer can't do what.
 
-A behaviour is a list of steps that a client takes, the path that tells the server how to answer, and
-what must be seen at the ends; ``peers/rig.py`` says what steps and paths mean.
+A behaviour is a list of steps that a client takes, the path that tells the server how to answer,
+and what must be seen at the ends; ``peers/rig.py`` says what steps and paths mean.
 """
 
 from dataclasses import dataclass, field
