@@ -1,8 +1,8 @@
-"""Runs the Autobahn test suite on wsfast in one role, and compares the verdicts with expected.json.
+"""Runs the Autobahn test suite on wsfast in one role, and compares it with expected.json.
 
-``python run.py RUNNER ROLE`` takes the path of ``kosoku`` or of ``wstest``, and what wsfast is to be,
-``server`` or ``client``; ``WSFAST_EXTENSION`` chooses the backend. Every case that differs is printed
-with the runner's reason, and then the exit status is 1.
+``python run.py RUNNER ROLE`` takes the path of ``kosoku`` or of ``wstest``, and what wsfast is to
+be, ``server`` or ``client``; ``WSFAST_EXTENSION`` chooses the backend. Every case that differs is
+printed with the runner's reason, and then the exit status is 1.
 
 Knows the runners' command lines and their reports. Installs nothing, and judges nothing itself.
 """
