@@ -1,4 +1,4 @@
-"""The chapters of the Autobahn test suite that take seconds; ``make conformance`` runs all of it."""
+"""The Autobahn test suite as far as it takes seconds; ``make conformance`` runs all of it."""
 
 import subprocess
 import sys
