@@ -1,4 +1,4 @@
-"""The rig: builds the load generator, starts servers on the first core, runs loads on the last one."""
+"""The rig: builds the load generator, runs servers on the first core and loads on the last one."""
 
 from __future__ import annotations
 

@@ -50,11 +50,7 @@ def _text(name: str, i: int, size: int) -> bytes:
 def _json(i: int, size: int) -> bytes:
     """A document as an interface of events sends it: keys that come again, values that do not."""
     items = [
-        {
-            "id": i * 1000 + n,
-            "user": f"user{i * 37 % 101}",
-            "price": (i * 7919 + n * 104729) % 9973 / 100,
-        }
+        {"id": i * 1000 + n, "user": f"user{i * 37 % 101}", "price": (i * 79 + n * 104) % 997 / 10}
         for n in range(size // 50)
     ]
     while True:
@@ -114,7 +110,7 @@ ROWS = {
     ),
     "deflate": Row(
         "4 connections, 1 JSON text of 1 KiB in flight on each, compressed both ways",
-        (*WSFAST, "websockets", "picows-websockets"),
+        (*WSFAST, "websockets"),
         size=1024,
         connections=4,
         messages=64,

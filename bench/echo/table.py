@@ -18,17 +18,17 @@ def echo_lines(row: Row, turns: Turns) -> list[str]:
         return ["Nobody took part."]
     columns = ["server", "MB/s" if row.size >= MEBIBYTE else "a second"]
     latencies = "p50" in next(iter(turns.values()))[0]
-    columns += ["half within", "99 % within"] if latencies else []
-    columns += ["CPU time each", "of the floor's rate"] if FLOOR in turns else ["CPU time each"]
-    columns += ["wsfast is times as fast", "in CPU time"] if OURS in turns else []
+    columns += ["p50", "p99"] if latencies else []
+    columns += ["CPU time each", "of the floor"] if FLOOR in turns else ["CPU time each"]
+    columns += ["wsfast is times as fast", "by CPU time"] if OURS in turns else []
     columns += ["generator waited"]
     lines = [_line(columns), _line(["---"] * len(columns))]
     for name, each in turns.items():
         rate = median(_rate(turn) for turn in each)
         cells = [name, f"{rate * row.size / 1e6:,.0f}" if row.size >= MEBIBYTE else f"{rate:,.0f}"]
         if latencies:
-            cells += [_microseconds(median(turn[p] for turn in each)) for p in ("p50", "p99")]
-        cells.append(_microseconds(median(_cpu(turn) for turn in each)))
+            cells += [_duration(median(turn[p] for turn in each)) for p in ("p50", "p99")]
+        cells.append(_duration(median(_cpu(turn) for turn in each)))
         if FLOOR in turns:
             cells.append(f"{_ratio(each, turns[FLOOR], _rate):.2f}")
         if OURS in turns:
@@ -61,8 +61,9 @@ def _ratio(these: list[dict], those: list[dict], measure) -> float:
     return median(measure(a) / measure(b) for a, b in zip(these, those, strict=True))
 
 
-def _microseconds(seconds: float) -> str:
-    return f"{seconds * 1e6:.3g} us"
+def _duration(seconds: float) -> str:
+    unit, scale = ("us", 1e6) if seconds < 0.9995e-3 else ("ms", 1e3)
+    return f"{seconds * scale:.3g} {unit}"
 
 
 def _line(cells: list[str]) -> str:

@@ -1,0 +1,145 @@
+/* handshake.c: opens connections; over and over, where that is what is measured. */
+#include "load.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define KEY "dGhlIHNhbXBsZSBub25jZQ=="    /* the example of RFC 6455, 1.3 */
+#define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+/* 1000, masked. */
+const uint8_t close_frame[8] = {0x88, MASKED | 2, 1, 2, 3, 4, 0x03 ^ 1, 0xE8 ^ 2};
+bool server_keeps_context = true;
+char extensions[256];
+
+static size_t make_request(char *out, size_t room)
+{
+    return (size_t)snprintf(
+        out, room,
+        "GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n%s\r\n",
+        options.port,
+        options.deflate ? "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover;"
+                          " client_max_window_bits=12; server_max_window_bits=12\r\n"
+                        : "");
+}
+
+static const char *find_header(const char *head, const char *name)
+{
+    const char *line = strcasestr(head, name);
+
+    return line ? line + strlen(name) + strspn(line + strlen(name), ": ") : "";
+}
+
+static void check_response(const char *head)
+{
+    const char *answer = find_header(head, "\r\nSec-WebSocket-Extensions");
+
+    if (strncmp(head, "HTTP/1.1 101", 12))
+        fail("refused: %.200s", head);
+    if (strncmp(find_header(head, "\r\nSec-WebSocket-Accept"), ACCEPT, strlen(ACCEPT)))
+        fail("a wrong Sec-WebSocket-Accept: %.500s", head);
+    snprintf(extensions, sizeof extensions, "%.*s", (int)strcspn(answer, "\r"), answer);
+    if (options.deflate != !!strstr(extensions, "server_max_window_bits=12"))
+        fail("the server answered the extensions \"%s\"", extensions);
+    server_keeps_context = !strstr(extensions, "server_no_context_takeover");
+}
+
+static int open_socket(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+
+    if (fd < 0)
+        fail("socket: %s", strerror(errno));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    if (connect(fd, (struct sockaddr *)&options.address, sizeof options.address))
+        fail("connect: %s", strerror(errno));
+    return fd;
+}
+
+/* A server says nothing after its response before it is spoken to, so the response is all. */
+bool read_response(int fd, char *head, size_t *size, size_t room)
+{
+    ssize_t count = recv(fd, head + *size, room - *size - 1, 0);
+
+    if (count < 0 && errno == EAGAIN)
+        return false;
+    if (count <= 0)
+        fail("the server hung up in the handshake");
+    *size += (size_t)count;
+    head[*size] = 0;
+    if (*size < 4 || strcmp(head + *size - 4, "\r\n\r\n"))
+        return false;
+    check_response(head);
+    return true;
+}
+
+int ask(void)
+{
+    char request[512];
+    size_t size = make_request(request, sizeof request);
+    int fd = open_socket();
+
+    if (send(fd, request, size, MSG_NOSIGNAL) != (ssize_t)size)
+        fail("cannot send the request: %s", strerror(errno));
+    return fd;
+}
+
+typedef struct {
+    int fd;
+    bool open;
+    char head[4096];
+    size_t size;
+} Handshake;
+
+static uint64_t handshakes;
+
+static void begin(Handshake *h)
+{
+    h->fd = ask();
+    h->open = false;
+    h->size = 0;
+    watch(h->fd, h);
+}
+
+static void go_on(Handshake *h)
+{
+    uint8_t answer[64];
+    ssize_t count;
+
+    if (!h->open) {
+        if (!read_response(h->fd, h->head, &h->size, sizeof h->head))
+            return;
+        h->open = true;
+        send(h->fd, close_frame, sizeof close_frame, MSG_NOSIGNAL);
+    }
+    while ((count = recv(h->fd, answer, sizeof answer, 0)) > 0)
+        if (answer[0] != close_frame[0])
+            fail("no close frame came back, but %02x", answer[0]);
+    if (count < 0 && errno == EAGAIN)
+        return;
+    close(h->fd);
+    handshakes++;
+    begin(h);
+}
+
+static void handshake_turn(void)
+{
+    struct epoll_event events[EVENTS];
+
+    for (int i = 0, count = poll_events(events); i < count; i++)
+        go_on(events[i].data.ptr);
+}
+
+void shake_hands(void)
+{
+    Handshake *all = allocate((size_t)options.connections * sizeof *all);
+
+    for (int i = 0; i < options.connections; i++)
+        begin(&all[i]);
+    time_it("handshakes", &handshakes, handshake_turn);
+}
