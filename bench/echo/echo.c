@@ -144,7 +144,6 @@ static size_t take_header(Connection *c, const uint8_t *data, size_t size)
     return taken;
 }
 
-
 static void take_payload(Connection *c, size_t size)
 {
     c->payload_left -= size;
