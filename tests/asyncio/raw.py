@@ -7,6 +7,7 @@ import asyncio
 import socket
 import ssl
 import struct
+from contextlib import suppress
 from functools import cache
 
 from wires import CLOSE, TEXT, frame
@@ -54,10 +55,8 @@ class Peer:
 
     async def __aexit__(self, *_):
         self.writer.transport.abort()
-        try:
+        with suppress(OSError):
             await self.writer.wait_closed()
-        except OSError:
-            pass
 
     def send(self, data):
         self.writer.write(data)
@@ -100,11 +99,9 @@ class Peer:
 
     async def ended(self):
         """Wait until the server has ended the connection, by whatever means."""
-        try:
+        with suppress(ConnectionError):
             while await self.reader.read(1 << 16):
                 pass
-        except ConnectionError:
-            pass
 
     def reset(self):
         """End the connection as a process does that is killed with unread data: by RST."""
