@@ -429,7 +429,8 @@ class ResponseReader(_HeadReader):
         rest = bytes(self._buffer)
         self._buffer.clear()
         connection = self._connection
-        if connection is None or connection.their_state is h11.SWITCHED_PROTOCOL:
+        tunnel = connection is not None and connection.their_state is h11.SWITCHED_PROTOCOL
+        if response.status == 101 or tunnel:
             self._done = True
             self.trailing = rest
             return response
