@@ -106,8 +106,13 @@ async def test_the_sub_protocol_that_the_server_prefers_is_spoken():
         "long target", "long header", "many headers",
     ],
 )  # fmt: skip
-async def test_a_refusal_arrives_and_the_connection_ends(options, wire, status):
-    async with serve(echo, *HERE, **options) as server, Peer(server) as peer:
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+async def test_a_refusal_arrives_and_the_connection_ends(options, wire, status, secure):
+    ours, theirs = certificates() if secure else (None, None)
+    async with (
+        serve(echo, *HERE, ssl=ours, **options) as server,
+        Peer(server, tls=theirs) as peer,
+    ):
         peer.send(wire)
         head, body = await peer.answer()
         assert head.status == status
@@ -234,8 +239,13 @@ SLOW = {
 
 
 @pytest.mark.parametrize("wire", SLOW.values(), ids=SLOW)
-async def test_who_does_not_get_on_with_the_handshake_is_dropped(wire):
-    async with serve(echo, *HERE, open_timeout=0.02) as server, Peer(server) as peer:
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+async def test_who_does_not_get_on_with_the_handshake_is_dropped(wire, secure):
+    ours, theirs = certificates() if secure else (None, None)
+    async with (
+        serve(echo, *HERE, ssl=ours, open_timeout=0.1 if secure else 0.02) as server,
+        Peer(server, tls=theirs) as peer,
+    ):
         peer.send(wire)
         await peer.ended()
         await gone(server)

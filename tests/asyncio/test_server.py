@@ -115,6 +115,20 @@ def test_an_unknown_keyword_is_named():
         serve(echo, *HERE, max_sise=5)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"subprotocols": "chat"}, TypeError),
+        ({"origins": "https://a.example"}, TypeError),
+        ({"headers": {"Upgrade": "x"}}, ValueError),
+        ({"headers": {"X": "a\r\nb"}}, ValueError),
+    ],
+)
+def test_what_would_fail_in_every_handshake_fails_at_once(wrong, error):
+    with pytest.raises(error):
+        serve(echo, *HERE, **wrong)
+
+
 async def test_a_port_in_use_is_an_error_of_the_system():
     async with serve(echo, *HERE) as server:
         with pytest.raises(OSError, match="bind on address"):

@@ -168,10 +168,6 @@ class Opening(asyncio.BufferedProtocol):
         if self._discardable < 0:
             self.abort()
 
-    def eof_received(self) -> None:
-        if self._reader is not None:
-            self._go_on(self._read_eof, None)
-
     def connection_lost(self, exc: Exception | None) -> None:
         self._reception.pending.pop(self, None)
         if self._task is not None:
@@ -226,10 +222,6 @@ class Opening(asyncio.BufferedProtocol):
             self._with_body = request.method != "HEAD"
             self._screen(request)
 
-    def _read_eof(self, _: None) -> None:
-        assert self._reader is not None
-        self._reader.receive_eof()
-
     def _screen(self, request: Request) -> None:
         """Ask for the password, and whether the program wants to answer itself."""
         reception = self._reception
@@ -265,7 +257,8 @@ class Opening(asyncio.BufferedProtocol):
             callbacks=callbacks,
             loop=reception.loop,
         )
-        ws.path_params = params
+        if params:
+            ws.path_params = params
         ws.username = self._username
         del reception.pending[self]
         self._transport.write(accepted.response.to_bytes())
@@ -296,4 +289,6 @@ class Opening(asyncio.BufferedProtocol):
         self._transport.write(answer.to_bytes(body=self._with_body))
         if self._transport.can_write_eof():
             self._transport.write_eof()
+        else:
+            self._transport.close()  # which for TLS is the same: it goes on reading, for a while
         self._reception.expect(self)

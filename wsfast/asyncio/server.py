@@ -19,10 +19,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
-from ..exceptions import ConnectionClosed, StateError
+from ..exceptions import ConnectionClosed, HandshakeError, StateError
 from ..frames import Close
 from ..protocol.connection import State
-from ..protocol.http import HeaderItems, Headers, HttpLimits
+from ..protocol.handshake import accept
+from ..protocol.http import HeaderItems, Headers, HttpLimits, Request
 from ..rfc6455 import CloseCode
 from .handlers import Callbacks, Handler
 from .opening import ProcessRequest, Reception
@@ -38,6 +39,21 @@ if TYPE_CHECKING:
     from .settings import SettingsKeywords
 
 __all__ = ["Server", "serve"]
+
+# The one of RFC 6455 section 1.3.
+_GOOD_REQUEST = Request(
+    "GET",
+    "/",
+    Headers(
+        {
+            "Host": "server.example.com",
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version": "13",
+        }
+    ),
+)
 
 
 def serve(
@@ -131,9 +147,12 @@ def serve(
         "deflate": made.deflate,
         "headers": extra.items(),
     }
+    terms = {route: common | route.terms for route in routes}
+    for each in terms.values():
+        _try_out(each)
     reception = Reception(
         find=find,
-        terms={route: common | route.terms for route in routes},
+        terms=terms,
         headers=extra,
         settings=made,
         limits=limits,
@@ -152,6 +171,13 @@ def serve(
     else:
         options |= {"host": host, "port": port, "reuse_port": reuse_port}
     return Server(reception, options)
+
+
+def _try_out(terms: dict[str, Any]) -> None:
+    """Fail now on what every handshake would fail on, without calling the program's functions."""
+    quiet = {name: None for name in ("origins", "select_subprotocol") if callable(terms[name])}
+    with suppress(HandshakeError):
+        accept(_GOOD_REQUEST, **terms | quiet | {"versions": (13,)})
 
 
 class Server:
@@ -251,6 +277,9 @@ class Server:
                 await self._emptied(timeout)
         finally:
             self._abort()
+            # Python 3.13 knows who is in the middle of TLS's handshake, too. Before, time ends it.
+            if sys.version_info >= (3, 13) and isinstance(self._listener, asyncio.Server):
+                self._listener.abort_clients()
             self._closed.set()
 
     async def wait_closed(self) -> None:
