@@ -6,7 +6,6 @@ from statistics import median
 
 from .rows import MEBIBYTE, Row
 
-OURS = "wsfast"
 FLOOR = "floor"
 
 Turns = dict[str, list[dict]]
@@ -20,7 +19,8 @@ def echo_lines(row: Row, turns: Turns) -> list[str]:
     latencies = "p50" in next(iter(turns.values()))[0]
     columns += ["p50", "p99"] if latencies else []
     columns += ["CPU time each", "of the floor"] if FLOOR in turns else ["CPU time each"]
-    columns += ["wsfast is times as fast", "by CPU time"] if OURS in turns else []
+    ours = [name for name in turns if name.startswith("wsfast")]
+    columns += [f"{name} is times as fast (by CPU time)" for name in ours]
     columns += ["generator waited"]
     lines = [_line(columns), _line(["---"] * len(columns))]
     for name, each in turns.items():
@@ -31,9 +31,9 @@ def echo_lines(row: Row, turns: Turns) -> list[str]:
         cells.append(_duration(median(_cpu(turn) for turn in each)))
         if FLOOR in turns:
             cells.append(f"{_ratio(each, turns[FLOOR], _rate):.2f}")
-        if OURS in turns:
-            cells.append(f"{_ratio(turns[OURS], each, _rate):.2f}")
-            cells.append(f"{_ratio(each, turns[OURS], _cpu):.2f}")
+        for our in ours:
+            by_clock, by_cpu = _ratio(turns[our], each, _rate), _ratio(each, turns[our], _cpu)
+            cells.append(f"{by_clock:.2f} ({by_cpu:.2f})")
         cells.append(f"{median(turn['waited'] for turn in each):.0%}")
         lines.append(_line(cells))
     agreed = {name: each[0]["extensions"] for name, each in turns.items() if each[0]["extensions"]}
