@@ -1,6 +1,7 @@
 """Messages and control frames over an open connection, in both roles."""
 
 import doctest
+import sys
 import tracemalloc
 from array import array
 
@@ -43,15 +44,23 @@ class TestBeginning:
         with pytest.raises(ValueError, match=f"{name} must be above 0 seconds, or None"):
             Connection(role, **{name: value})
 
-    def test_an_idle_connection_is_small(self):
-        # The Python decoder alone takes 600 bytes.
-        count = 500
-        Connection(Role.SERVER)
+    def test_an_idle_connection_is_small(self, role):
+        Connection(role)
         tracemalloc.start()
-        connections = [Connection(Role.SERVER, now=float(i)) for i in range(count)]
+        connections = [Connection(role, now=float(i)) for i in range(500)]
         size, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert size < 2000 * len(connections)
+        assert size < 1500 * len(connections)
+
+    def test_it_is_as_small_after_it_was_busy(self, role):
+        connection = Connection(role)
+        for _ in range(1000):
+            connection.send("x" * 1000)
+            connection.ping()
+        connection.data_to_send()
+        connection.handle(Pong([*connection.pings][-1]), 1.0)
+        assert sys.getsizeof(connection.pings) == sys.getsizeof({})
+        assert connection.data_to_send() == b""
 
     def test_it_has_no_dict(self, role):
         with pytest.raises(AttributeError):
@@ -186,8 +195,10 @@ class TestPings:
         connection.ping(b"same", now=1.0)
         connection.ping(b"other", now=2.0)
         connection.ping(b"same", now=3.0)
+        peer.now = 4.0
         peer.says(PONG, b"same")
         assert connection.pings == {b"other": 2.0}
+        assert connection.latency == 3.0
 
     def test_an_unsolicited_pong_may_be_sent(self, connection, peer):
         connection.pong()

@@ -401,6 +401,10 @@ class TestFailing:
         assert connection.failure.reason == "first"
         assert peer.hears() == [(CLOSE, close_payload(1009, "too much"))]
 
+    def test_a_failure_keeps_nothing_alive_that_was_read(self, connection, peer):
+        peer.says(0x3)
+        assert connection.failure.__traceback__ is None
+
     def test_after_the_end_there_is_nothing_to_fail(self, connection, peer):
         connection.receive_eof()
         connection.fail(ProtocolError("late", "late"))

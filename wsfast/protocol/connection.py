@@ -319,7 +319,8 @@ class Connection:
         """
         if self.failure is not None or self.state is State.CLOSED:
             return
-        self.failure = error
+        # Without the frames of its traceback, which hold the connection and what was read.
+        self.failure = error.with_traceback(None)
         if self.state is State.OPEN:
             self.state = State.CLOSING
             self.received_first = False
