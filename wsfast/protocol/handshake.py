@@ -85,7 +85,7 @@ _OURS = frozenset(
 )
 
 # What is between the user and one origin, and no other's to see.
-_CONFIDENTIAL = frozenset({"authorization", "cookie", "host", "origin", "proxy-authorization"})
+_CONFIDENTIAL = frozenset({"authorization", "cookie", "host", "proxy-authorization"})
 
 
 @dataclass(slots=True)
@@ -185,7 +185,10 @@ def _check_version(request: Request, fields: _Fields, versions: Collection[int])
     """Section 4.2.1, up to the version: is this a WebSocket that we speak?"""
     if request.method != "GET":
         raise _refused(
-            "method", f"a WebSocket is asked for by GET, not {request.method}", 405, Allow="GET"
+            "method",
+            f"a WebSocket is asked for by GET, not {short(request.method)}",
+            405,
+            Allow="GET",
         )
     if request.version != "1.1":
         raise _refused("http_version", f"HTTP/1.1 is needed, and this is HTTP/{request.version}")
@@ -271,7 +274,7 @@ def _choose_deflate(
     except ValueError as exc:
         text = f"Sec-WebSocket-Extensions: {short(str(exc))}"
         raise _refused("malformed_extensions", text) from None
-    agreed = deflate.accept(offers) if deflate else None
+    agreed = deflate.accept(offers) if deflate is not None else None
     if agreed is None:
         return "", None
     answer, parameters = agreed
@@ -433,14 +436,15 @@ class ClientHandshake:
         except ValueError as exc:
             text = f"Sec-WebSocket-Extensions: {short(str(exc))}"
             raise HandshakeError("malformed_extensions", text) from None
-        offered = {name for name, _ in self._deflate.offer()} if self._deflate else set()
+        offers = self._deflate.offer() if self._deflate is not None else []
+        offered = {name for name, _ in offers}
         for name, _ in answers:
             if name not in offered:
                 text = f"the server chose the extension {short(name)}, which was not offered"
                 raise HandshakeError("extension", text)
         if len(answers) > 1:
             raise HandshakeError("extension", f"the server chose {answers[0][0]} more than once")
-        return self._deflate.agree(answers[0]) if answers and self._deflate else None
+        return self._deflate.agree(answers[0]) if answers and self._deflate is not None else None
 
 
 def redirect_target(uri: Uri, response: Response) -> Uri | None:

@@ -1,0 +1,430 @@
+"""The client's side of the opening handshake: RFC 6455 section 4.1; and redirects."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wires import byte_by_byte, whole
+
+from wsfast.exceptions import HandshakeError
+from wsfast.protocol.handshake import (
+    USER_AGENT,
+    ClientHandshake,
+    accept,
+    accept_key,
+    redirect_headers,
+    redirect_target,
+)
+from wsfast.protocol.http import Headers, HttpLimits, RequestReader, Response
+from wsfast.protocol.uri import parse_uri
+
+URI = "ws://example.com/chat?room=1"
+
+
+class FakeDeflate:
+    """Settings that offer one extension, and agree to one parameter of it."""
+
+    def offer(self):
+        return [("permessage-deflate", [("client_max_window_bits", None)])]
+
+    def accept(self, offers):
+        return ("permessage-deflate", [("client_max_window_bits", "12")]), "the server's"
+
+    def agree(self, answer):
+        name, params = answer
+        if params != [("client_max_window_bits", "12")]:
+            raise HandshakeError("deflate", f"{name}: not these parameters")
+        return "the client's"
+
+
+@pytest.fixture(params=[whole, byte_by_byte], ids=lambda way: way.__name__)
+def way(request):
+    """How a wire is cut into reads."""
+    return request.param
+
+
+def answer_to(handshake, *more, without=(), status=101):
+    """The bytes of a good answer, but for what is said."""
+    key = handshake.request.headers["Sec-WebSocket-Key"]
+    good = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", accept_key(key)),
+    ]
+    fields = [(name, value) for name, value in good if name not in without]
+    return Response(status, Headers([*fields, *more])).to_bytes()
+
+
+def receive(handshake, pieces):
+    results = [result for piece in pieces if (result := handshake.receive_data(piece))]
+    assert len(results) == 1
+    return results[0]
+
+
+def refused(handshake, wire):
+    with pytest.raises(HandshakeError) as caught:
+        handshake.receive_data(wire)
+    assert caught.value.response is not None
+    return caught.value
+
+
+class TestRequest:
+    def test_what_is_sent(self):
+        handshake = ClientHandshake(URI)
+        key = handshake.request.headers["Sec-WebSocket-Key"]
+        assert (
+            handshake.data_to_send()
+            == (
+                "GET /chat?room=1 HTTP/1.1\r\n"
+                "Host: example.com\r\n"
+                "Upgrade: websocket\r\n"
+                "Connection: Upgrade\r\n"
+                f"Sec-WebSocket-Key: {key}\r\n"
+                "Sec-WebSocket-Version: 13\r\n"
+                f"User-Agent: {USER_AGENT}\r\n\r\n"
+            ).encode()
+        )
+        assert handshake.data_to_send() == b""
+
+    def test_a_uri_may_be_taken_apart_before(self):
+        assert ClientHandshake(parse_uri(URI)).request.target == "/chat?room=1"
+
+    def test_a_key_is_16_bytes_and_new_each_time(self):
+        keys = {ClientHandshake(URI).request.headers["Sec-WebSocket-Key"] for _ in range(10)}
+        assert len(keys) == 10
+        assert {len(base64.b64decode(key, validate=True)) for key in keys} == {16}
+
+    def test_what_can_be_asked_for(self):
+        handshake = ClientHandshake(
+            "wss://user:pass@example.com:8443/",
+            subprotocols=["chat", "superchat"],
+            deflate=FakeDeflate(),
+            origin="https://example.com",
+            headers=[("Cookie", "a=b"), ("Cookie", "c=d")],
+            user_agent="me/1",
+        )
+        headers = handshake.request.headers
+        assert headers["Host"] == "example.com:8443"
+        assert headers["Sec-WebSocket-Protocol"] == "chat, superchat"
+        assert headers["Sec-WebSocket-Extensions"] == "permessage-deflate; client_max_window_bits"
+        assert headers["Origin"] == "https://example.com"
+        assert headers["Authorization"] == "Basic dXNlcjpwYXNz"
+        assert headers["User-Agent"] == "me/1"
+        assert headers.get_all("Cookie") == ["a=b", "c=d"]
+
+    def test_a_password_may_be_missing(self):
+        headers = ClientHandshake("ws://user@a").request.headers
+        assert headers["Authorization"] == "Basic dXNlcjo="
+
+    def test_no_user_agent(self):
+        assert "User-Agent" not in ClientHandshake(URI, user_agent=None).request.headers
+
+    @pytest.mark.parametrize("name", ["Host", "Authorization", "User-Agent", "Origin"])
+    def test_what_may_be_given_instead(self, name):
+        handshake = ClientHandshake("ws://user:pass@a", headers={name: "given"})
+        assert handshake.request.headers.get_all(name) == ["given"]
+
+    @pytest.mark.parametrize(
+        "name", ["Upgrade", "connection", "Sec-WebSocket-Key", "Content-Length"]
+    )
+    def test_what_may_not(self, name):
+        with pytest.raises(ValueError, match="belongs to the handshake"):
+            ClientHandshake(URI, headers={name: "given"})
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"origin": "a", "headers": {"Origin": "b"}},
+            {"headers": [("Host", "a"), ("Host", "b")]},
+        ],
+    )
+    def test_what_may_be_there_once(self, options):
+        with pytest.raises(ValueError, match="would be sent more than once"):
+            ClientHandshake(URI, **options)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"origin": "a\r\nb: c"},
+            {"user_agent": "a\nb"},
+            {"headers": {"a": "b\x00"}},
+            {"headers": {"a\r\nb": "c"}},
+            {"subprotocols": ["a\r\nb"]},
+            {"subprotocols": ["a, b"]},
+            {"subprotocols": [""]},
+            {"subprotocols": ["é"]},
+            {"version": 12},
+        ],
+    )
+    def test_nothing_can_be_injected(self, options):
+        with pytest.raises(ValueError, match=r"can carry|token|is not known"):
+            ClientHandshake(URI, **options)
+
+    def test_a_string_is_a_mistake(self):
+        with pytest.raises(TypeError, match=r"subprotocols is a list, as \['chat'\]"):
+            ClientHandshake(URI, subprotocols="chat")
+
+    @pytest.mark.parametrize("version", [7, 8])
+    def test_the_drafts_spell_the_origin_otherwise(self, version):
+        headers = ClientHandshake(URI, version=version, origin="http://a").request.headers
+        assert headers["Sec-WebSocket-Version"] == str(version)
+        assert headers["Sec-WebSocket-Origin"] == "http://a"
+        assert "Origin" not in headers
+
+
+class TestAnswer:
+    def test_a_good_one(self, way):
+        handshake = ClientHandshake(URI)
+        accepted = receive(handshake, way(answer_to(handshake)))
+        assert accepted.response.status == 101
+        assert (accepted.subprotocol, accepted.deflate) == (None, None)
+        assert handshake.trailing == b""
+
+    def test_frames_may_follow_at_once(self):
+        handshake = ClientHandshake(URI)
+        assert handshake.receive_data(answer_to(handshake) + b"frame")
+        assert handshake.receive_data(b"s") is None
+        assert handshake.trailing == b"frames"
+        handshake.receive_eof()
+
+    def test_our_own_server_is_understood(self):
+        for version in (13, 8, 7):
+            handshake = ClientHandshake(
+                URI,
+                subprotocols=["a", "b"],
+                deflate=FakeDeflate(),
+                version=version,
+                origin="http://a",
+            )
+            request = RequestReader().receive_data(handshake.data_to_send())
+            theirs = accept(
+                request,
+                subprotocols=["b"],
+                deflate=FakeDeflate(),
+                versions=[version],
+                origins=["http://a"],
+            )
+            ours = handshake.receive_data(theirs.response.to_bytes())
+            assert ours.subprotocol == theirs.subprotocol == "b"
+            assert (ours.deflate, theirs.deflate) == ("the client's", "the server's")
+            assert ours.response == theirs.response
+
+    @pytest.mark.parametrize("status", [200, 301, 401, 403, 503, 499])
+    def test_a_refusal_carries_the_answer(self, way, status):
+        handshake = ClientHandshake(URI)
+        wire = Response(status, Headers({"X-Name": "a"}), b"why").to_bytes()
+        with pytest.raises(HandshakeError, match=f"the server answered {status}") as caught:
+            receive(handshake, way(wire))
+        response = caught.value.response
+        assert caught.value.reason == "status"
+        assert (response.status, response.headers["X-Name"], response.body) == (status, "a", b"why")
+
+    def test_a_refusal_may_end_with_the_connection(self):
+        handshake = ClientHandshake(URI)
+        assert handshake.receive_data(b"HTTP/1.0 403 Forbidden\r\n\r\nwh") is None
+        assert handshake.receive_data(b"y") is None
+        with pytest.raises(HandshakeError, match="the server answered 403 Forbidden") as caught:
+            handshake.receive_eof()
+        assert caught.value.response.body == b"why"
+
+    @pytest.mark.parametrize("wire", [b"", b"HTTP/1.1 101 "])
+    def test_there_may_be_none(self, wire):
+        handshake = ClientHandshake(URI)
+        handshake.receive_data(wire)
+        with pytest.raises(HandshakeError) as caught:
+            handshake.receive_eof()
+        assert caught.value.reason == ("unfinished_response" if wire else "no_response")
+        assert caught.value.response is None
+
+    def test_limits(self):
+        handshake = ClientHandshake(URI, limits=HttpLimits(headers=2))
+        with pytest.raises(HandshakeError) as caught:
+            handshake.receive_data(answer_to(handshake))
+        assert caught.value.reason == "too_many_headers"
+
+    @pytest.mark.parametrize(
+        ("name", "value", "reason"),
+        [
+            ("Upgrade", None, "no_upgrade"),
+            ("Upgrade", "h2c", "no_upgrade"),
+            ("Upgrade", "websocket, h2c", "no_upgrade"),
+            ("Connection", None, "no_connection_upgrade"),
+            ("Connection", "close", "no_connection_upgrade"),
+            ("Sec-WebSocket-Accept", None, "missing_header"),
+            ("Sec-WebSocket-Accept", "", "accept"),
+            ("Sec-WebSocket-Accept", accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "accept"),
+        ],
+    )
+    def test_a_wrong_one(self, name, value, reason):
+        handshake = ClientHandshake(URI)
+        more = [] if value is None else [(name, value)]
+        error = refused(handshake, answer_to(handshake, *more, without=[name]))
+        assert error.reason == reason
+        assert error.response.status == 101
+
+    @pytest.mark.parametrize(
+        ("name", "value", "reason"),
+        [
+            ("Upgrade", "websocket", "no_upgrade"),
+            ("Sec-WebSocket-Accept", "again", "duplicate_header"),
+        ],
+    )
+    def test_one_too_many(self, name, value, reason):
+        handshake = ClientHandshake(URI)
+        assert refused(handshake, answer_to(handshake, (name, value))).reason == reason
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("Upgrade", "WebSocket"), ("Connection", "keep-alive, upgrade")]
+    )
+    def test_the_case_of_tokens_does_not_matter(self, name, value):
+        handshake = ClientHandshake(URI)
+        wire = answer_to(handshake, (name, value), without=[name])
+        assert handshake.receive_data(wire)
+
+    def test_the_case_of_the_accept_does(self):
+        handshake = ClientHandshake(URI)
+        right = accept_key(handshake.request.headers["Sec-WebSocket-Key"])
+        wire = answer_to(
+            handshake, ("Sec-WebSocket-Accept", right.swapcase()), without=["Sec-WebSocket-Accept"]
+        )
+        assert refused(handshake, wire).reason == "accept"
+
+    @given(st.binary(max_size=60))
+    def test_any_bytes_are_an_answer_or_an_error(self, tail):
+        handshake = ClientHandshake(URI)
+        try:
+            handshake.receive_data(b"HTTP/1.1 101 \r\n" + tail)
+            handshake.receive_eof()
+        except HandshakeError:
+            pass
+
+
+class TestSubprotocol:
+    def test_one_of_those_offered(self):
+        handshake = ClientHandshake(URI, subprotocols=["a", "b"])
+        wire = answer_to(handshake, ("Sec-WebSocket-Protocol", "b"))
+        assert handshake.receive_data(wire).subprotocol == "b"
+
+    def test_the_server_may_choose_none(self):
+        handshake = ClientHandshake(URI, subprotocols=["a", "b"])
+        assert handshake.receive_data(answer_to(handshake)).subprotocol is None
+
+    @pytest.mark.parametrize("chosen", ["c", "a, b", "", "A"])
+    @pytest.mark.parametrize("offered", [[], ["a", "b"]])
+    def test_one_that_was_not_offered(self, offered, chosen):
+        handshake = ClientHandshake(URI, subprotocols=offered)
+        wire = answer_to(handshake, ("Sec-WebSocket-Protocol", chosen))
+        assert refused(handshake, wire).reason == "subprotocol"
+
+    def test_two(self):
+        handshake = ClientHandshake(URI, subprotocols=["a", "b"])
+        chosen = [("Sec-WebSocket-Protocol", "a"), ("Sec-WebSocket-Protocol", "b")]
+        assert refused(handshake, answer_to(handshake, *chosen)).reason == "duplicate_header"
+
+
+class TestExtensions:
+    def answered(self, value, deflate):
+        handshake = ClientHandshake(URI, deflate=deflate)
+        return handshake, answer_to(handshake, ("Sec-WebSocket-Extensions", value))
+
+    def test_what_was_offered(self):
+        handshake, wire = self.answered(
+            "permessage-deflate; client_max_window_bits=12", FakeDeflate()
+        )
+        assert handshake.receive_data(wire).deflate == "the client's"
+
+    @pytest.mark.parametrize("value", ["", ","])
+    @pytest.mark.parametrize("deflate", [None, FakeDeflate()])
+    def test_the_server_may_choose_none(self, value, deflate):
+        handshake, wire = self.answered(value, deflate)
+        assert handshake.receive_data(wire).deflate is None
+
+    @pytest.mark.parametrize(
+        ("value", "deflate", "reason"),
+        [
+            ("permessage-deflate", None, "extension"),
+            ("foo", FakeDeflate(), "extension"),
+            ("permessage-deflate, foo", FakeDeflate(), "extension"),
+            ("permessage-deflate, permessage-deflate", FakeDeflate(), "extension"),
+            ("permessage-deflate;", FakeDeflate(), "malformed_extensions"),
+            ("permessage-deflate; x", FakeDeflate(), "deflate"),
+        ],
+    )
+    def test_what_is_wrong(self, value, deflate, reason):
+        assert refused(*self.answered(value, deflate)).reason == reason
+
+
+class TestRedirect:
+    def target(self, uri, location, status=302):
+        response = Response(status, Headers({"Location": location}))
+        return redirect_target(parse_uri(uri), response)
+
+    @pytest.mark.parametrize(
+        ("location", "target"),
+        [
+            ("/new?a", "ws://example.com/new?a"),
+            ("new", "ws://example.com/path/new"),
+            ("?b", "ws://example.com/path/old?b"),
+            ("//other.example/new", "ws://other.example/new"),
+            ("ws://other.example:81/new", "ws://other.example:81/new"),
+            ("wss://example.com/new", "wss://example.com/new"),
+            ("http://example.com/new", "ws://example.com/new"),
+            ("HTTPS://example.com/new", "wss://example.com/new"),
+            ("/new#fragment", "ws://example.com/new"),
+            ("ws://other.example#fragment", "ws://other.example/"),
+        ],
+    )
+    def test_where_to(self, location, target):
+        assert str(self.target("ws://example.com/path/old?a", location)) == target
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_by_which_status(self, status):
+        assert self.target(URI, "/", status)
+
+    @pytest.mark.parametrize("status", [101, 200, 300, 304, 305, 400, 503])
+    def test_by_which_not(self, status):
+        assert self.target(URI, "/", status) is None
+
+    def test_without_a_location_it_is_none(self):
+        assert redirect_target(parse_uri(URI), Response(302)) is None
+
+    @pytest.mark.parametrize(
+        "location",
+        ["ftp://example.com/", "javascript:alert(1)", "ws://", "ws://a:99999/", "/a b", "ws://[/"],
+    )
+    def test_where_it_must_not_lead(self, location):
+        with pytest.raises(HandshakeError, match="Location: ") as caught:
+            self.target(URI, location)
+        assert caught.value.reason == "bad_redirect"
+        assert caught.value.response.status == 302
+
+    @pytest.mark.parametrize("location", ["ws://example.com/", "http://example.com/"])
+    def test_tls_is_not_given_up(self, location):
+        with pytest.raises(HandshakeError, match="from TLS to none") as caught:
+            self.target("wss://example.com/", location)
+        assert caught.value.reason == "insecure_redirect"
+
+    def test_credentials_stay_where_they_belong(self):
+        same = self.target("ws://user:pass@example.com/", "ws://example.com:80/new")
+        assert (same.username, same.password) == ("user", "pass")
+        for location in ("ws://example.com:81/", "wss://example.com/", "//other.example/"):
+            other = self.target("ws://user:pass@example.com/", location)
+            assert (other.username, other.password) == (None, None)
+
+    def test_credentials_in_a_location_are_not_used(self):
+        other = self.target(URI, "ws://user:pass@other.example/")
+        assert (other.username, other.password) == (None, None)
+
+    def test_which_headers_go_along(self):
+        fields = [
+            ("authorization", "a"),
+            ("Proxy-Authorization", "b"),
+            ("COOKIE", "c"),
+            ("Host", "d"),
+            ("X-Name", "e"),
+        ]
+        uri = parse_uri(URI)
+        assert redirect_headers(fields, uri, parse_uri("ws://example.com/new")).items() == fields
+        elsewhere = redirect_headers(fields, uri, parse_uri("wss://example.com/new"))
+        assert elsewhere.items() == [("X-Name", "e")]
