@@ -217,7 +217,7 @@ class Connector:
                     yield ws
                 finally:
                     await ws.close()
-                if loop.time() - opened > retry.last:
+                if loop.time() - opened >= retry.last:
                     retry.restart()
                 delay = retry.next_delay()
                 if delay is None:

@@ -74,19 +74,19 @@ def parse_proxy(url: str) -> Proxy:
     Raises:
         ValueError: it names no proxy; says why, but not the password.
     """
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port
+    except ValueError as exc:
+        raise ValueError(f"the URL of the proxy cannot be taken apart: {exc}") from None
     if parts.scheme not in _PORTS:
         raise ValueError(f"proxy of the scheme {parts.scheme!r}, and known are {', '.join(_PORTS)}")
     if not parts.hostname:
         raise ValueError("the URL of the proxy has no host in it")
-    try:
-        port = parts.port or _PORTS[parts.scheme]
-    except ValueError:
-        raise ValueError("the URL of the proxy has a port that is none") from None
     return Proxy(
         parts.scheme,
         parts.hostname,
-        port,
+        port or _PORTS[parts.scheme],
         None if parts.username is None else unquote(parts.username),
         None if parts.password is None else unquote(parts.password),
     )
@@ -121,8 +121,8 @@ async def open_socks(
 
     Raises:
         ImportError: python-socks is not installed.
-        OSError: the proxy cannot be reached, or cannot reach the host.
-        HandshakeError: it wants other credentials, or does not speak SOCKS (``"proxy"``).
+        OSError: the proxy cannot be reached, or does not connect; the text says why.
+        HandshakeError: its reply cannot be read (``"proxy"``).
     """
     try:
         from python_socks import ProxyError, ProxyType
@@ -142,9 +142,7 @@ async def open_socks(
     failed = f"{proxy} does not connect to {_authority(host, port)}"
     try:
         return await socks.connect(host, port, timeout=_NO_TIMEOUT, local_addr=local_address)
-    except ProxyError as exc:
-        if exc.error_code is None:
-            raise HandshakeError("proxy", f"{failed}: {exc}") from exc
+    except ProxyError as exc:  # which does not tell a refusal from a proxy that hung up
         raise ConnectionError(f"{failed}: {exc}") from exc
     except ValueError as exc:  # what comes of a reply that is none
         raise HandshakeError("proxy", f"{failed}, its reply is no SOCKS: {exc}") from exc
