@@ -319,8 +319,6 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             self._on_message = _ignore
             self._resume_reading()
             self._settle()
-            if not self._in_read:
-                self.flush()
         return Later(self.wait_closed)
 
     async def wait_closed(self) -> None:
