@@ -144,7 +144,10 @@ void time_it(const char *what, const uint64_t *done, void (*step)(void))
     load.measured = 0;
     for (end = start + (uint64_t)(options.seconds * 1e9); now() < end;)
         step();
-    seconds = (double)(now() - start) * 1e-9;
+    end = now();
+    if (load.waiting_since)
+        load.waited += end - load.waiting_since;
+    seconds = (double)(end - start) * 1e-9;
     printf("{\"%s\": %lu, \"seconds\": %.6f, \"cpu_seconds\": %.6f, \"waited\": %.3f", what,
            *done - before, seconds, cpu_seconds_of_server() - cpu,
            (double)load.waited * 1e-9 / seconds);

@@ -50,11 +50,16 @@ def idle_lines(sizes: dict[str, float]) -> list[str]:
 
 
 def _rate(turn: dict) -> float:
-    return (turn.get("messages") or turn["handshakes"]) / turn["seconds"]
+    return _done(turn) / turn["seconds"]
 
 
 def _cpu(turn: dict) -> float:
-    return turn["cpu_seconds"] / (turn.get("messages") or turn["handshakes"])
+    return max(turn["cpu_seconds"], 1e-9) / _done(turn)
+
+
+def _done(turn: dict) -> int:
+    """At least one: a turn in which another program had the core is no reason to divide by zero."""
+    return max(1, turn.get("messages", turn.get("handshakes")))
 
 
 def _ratio(these: list[dict], those: list[dict], measure) -> float:
