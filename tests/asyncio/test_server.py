@@ -187,6 +187,17 @@ async def test_a_handler_that_fails_is_logged_and_closes_with_1011(handler, capl
     assert record.exc_info
 
 
+async def test_a_handler_that_is_cancelled_closes_with_1001(caplog):
+    async def handler(ws):
+        asyncio.current_task().cancel()
+        await asyncio.sleep(0)
+
+    async with serve(handler, *HERE) as server, Peer(server) as peer:
+        await peer.open()
+        assert await peer.close_code() == 1001
+    assert not caplog.records
+
+
 async def test_a_handler_may_let_the_end_of_its_connection_pass(caplog):
     async def handler(ws):
         while True:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
+from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
@@ -146,7 +147,7 @@ class Opening(asyncio.BufferedProtocol):
         self._with_body = True  # whether the answer is sent with its body
         self._trailing = b""
         self._username: str | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Future[Any] | None = None  # what the program awaits
         self._discardable = reception.limits.body  # bytes that are still read, and thrown away
 
     # What the transport calls.
@@ -196,20 +197,20 @@ class Opening(asyncio.BufferedProtocol):
             return
         # What the peer sends meanwhile waits in the kernel and not here.
         self._transport.pause_reading()
-        self._task = self._reception.loop.create_task(self._wait(step, result))
+        self._task = asyncio.ensure_future(result, loop=self._reception.loop)
+        self._task.add_done_callback(partial(self._resume, step))
 
-    async def _wait(self, step: Callable[[Result], None], awaitable: Awaitable[Result]) -> None:
-        failure = None
-        try:
-            result = await awaitable
-        except Exception as exc:
-            failure = exc
+    def _resume(self, step: Callable[[Result], None], task: asyncio.Future[Result]) -> None:
         self._task = None
+        if task.cancelled():
+            self.abort()
+            return
+        failure = task.exception()
         if self._transport.is_closing():
             return
         self._transport.resume_reading()
         if failure is None:
-            self._go_on(step, result)
+            self._go_on(step, task.result())
         else:
             self._refuse(failure)
 
@@ -265,7 +266,7 @@ class Opening(asyncio.BufferedProtocol):
         reception.opened(ws, route.handler)
         ws.start(self._transport, self._trailing)
 
-    def _refuse(self, exc: Exception) -> None:
+    def _refuse(self, exc: BaseException) -> None:
         if isinstance(exc, HandshakeError):
             self._reception.logger.debug("opening handshake refused: %s", exc)
             self._answer(exc.response or Response.plain(400, str(exc)))

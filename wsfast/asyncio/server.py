@@ -247,8 +247,9 @@ class Server:
 
         It stops to listen, drops who has not finished the opening handshake, sends everybody else a
         close frame, and waits for their closing handshakes and for the handlers to return. Then it
-        aborts the connections and cancels the handlers that are left. Called once more, it waits
-        for the first call to be done.
+        aborts the connections and cancels the handlers that are left. Who is in the middle of the
+        handshake of TLS has ``open_timeout`` for it even so, before Python 3.13 and with uvloop.
+        Called once more, it waits for the first call to be done.
 
         Args:
             code: the close code that the peers are told; the default is 1001, "going away".
@@ -277,7 +278,7 @@ class Server:
                 await self._emptied(timeout)
         finally:
             self._abort()
-            # Python 3.13 knows who is in the middle of TLS's handshake, too. Before, time ends it.
+            # It knows those, too, who are in the middle of the handshake of TLS.
             if sys.version_info >= (3, 13) and isinstance(self._listener, asyncio.Server):
                 self._listener.abort_clients()
             self._closed.set()
