@@ -1,6 +1,7 @@
 """One message to many connections, over sockets."""
 
 import asyncio
+import zlib
 from contextlib import AsyncExitStack
 
 import pytest
@@ -9,6 +10,8 @@ from wires import BINARY, TEXT
 
 from wsfast.asyncio.broadcasting import broadcast
 from wsfast.asyncio.server import serve
+
+RSV1 = 0x40
 
 HERE = ("127.0.0.1", 0)
 
@@ -104,3 +107,19 @@ async def test_a_slow_peer_misses_messages_where_the_settings_say_so():
             broadcast([ws], megabyte)
             await asyncio.sleep(0)
         ws.abort()
+
+
+async def test_a_connection_with_compression_gets_a_message_of_its_own():
+    offer = {"Sec_WebSocket_Extensions": "permessage-deflate; server_no_context_takeover"}
+    async with serve(listen, *HERE, compression=True) as server, AsyncExitStack() as stack:
+        (plain,) = await opened(stack, server)
+        (packed,) = await opened(stack, server, **offer)
+        broadcast(server.connections, "Hello" * 1000)
+        assert await plain.frame() == (TEXT, b"Hello" * 1000)
+        first, length = await packed.reader.readexactly(2)
+        assert first == 0x80 | RSV1 | TEXT
+        payload = await packed.reader.readexactly(length)
+        inflate = zlib.decompressobj(wbits=-15).decompress
+        assert inflate(payload + b"\x00\x00\xff\xff") == b"Hello" * 1000
+        for peer in (plain, packed):
+            peer.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 
 from ..exceptions import HandshakeError
@@ -93,7 +93,7 @@ class Route(_Target):
     ) -> None:
         super().__init__(path, host)
         self.handler = check_handler(handler)
-        terms = {
+        terms: dict[str, Any] = {
             "subprotocols": subprotocols,
             "select_subprotocol": select_subprotocol,
             "origins": origins,

@@ -139,7 +139,7 @@ def serve(
     else:
         only = Route("/", handler)
         routes, find = [only], lambda request: (only, {})
-    common = {
+    common: dict[str, Any] = {
         "subprotocols": subprotocols,
         "select_subprotocol": select_subprotocol,
         "origins": origins,
