@@ -9,7 +9,7 @@ BUILT = $(VENV)/built
 SOURCES = setup.py pyproject.toml $(shell find wsfast -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]')
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test test-python test-all lint types build bench sanitize neon fuzz clean
+.PHONY: demo test test-all lint types build bench bench-echo conformance sanitize neon fuzz clean
 
 demo: build
 	$(BIN)/python examples/demo.py
@@ -35,13 +35,36 @@ lint: $(VENV)/lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-types: $(VENV)/lint $(VENV)/test
+types: $(VENV)/lint build
 	$(BIN)/mypy
 
 build: $(BUILT)
 
 bench: build $(VENV)/bench
 	cd bench && $(RUN)=1 $(BIN)/python -m pytest -q -p no:cacheprovider --benchmark-columns=median
+
+# Loads echo servers over loopback, each on the first core, from the last one: needs zlib's headers.
+bench-echo: build $(VENV)/echo
+	cd bench && $(RUN)=1 $(BIN)/python -m echo
+
+# The Autobahn test suite, whole: both roles on both backends, by kosoku, then by the original
+# wstest, where there is a Python 2.7 to run it.
+PYTHON2 ?= $(firstword $(shell command -v python2.7) $(wildcard $(HOME)/.pyenv/versions/2.7.*/bin/python2.7))
+WSTEST = .venv-wstest/bin/wstest
+
+conformance: build $(if $(PYTHON2),$(WSTEST))
+	@failed=; \
+	for runner in $(BIN)/kosoku $(if $(PYTHON2),$(WSTEST)); do for backend in 1 0; do for role in server client; do \
+	  $(RUN)=$$backend $(BIN)/python tests/conformance/run.py $$runner $$role \
+	    --reports build/conformance/$$(basename $$runner)-$$role-$$backend || failed=1; \
+	done; done; done; \
+	$(if $(PYTHON2),,echo "SKIPPED: wstest, the original of the suite, for want of Python 2.7 (PYTHON2=/path/of/python2.7)";) \
+	test -z "$$failed"
+
+$(WSTEST): tests/conformance/wstest.txt $(VENV)/conformance
+	$(BIN)/virtualenv -q -p $(PYTHON2) .venv-wstest
+	.venv-wstest/bin/pip install -q -r tests/conformance/wstest.txt
+	@touch $@
 
 # The kernels alone, then the compiled twins through the whole suite, each with bounds checked by
 # ASan and undefined behaviour by UBSan. PYTHONMALLOC: every object is a block of its exact size.
@@ -72,11 +95,11 @@ clean:
 	find wsfast -name '*.so' -delete
 
 $(BUILT): $(VENV)/test $(SOURCES)
-	PYTHONWARNINGS=ignore WSFAST_EXTENSION=1 $(BIN)/pip install -q --no-build-isolation --no-deps --config-settings editable_mode=compat -e .
+	PYTHONWARNINGS=ignore WSFAST_EXTENSION=1 $(BIN)/pip install -q --no-build-isolation --config-settings editable_mode=compat -e .
 	@touch $@
 
 # One stamp for each dependency group of pyproject.toml.
-$(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/fuzz: $(VENV)/pip pyproject.toml
+$(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/echo $(VENV)/conformance $(VENV)/fuzz: $(VENV)/pip pyproject.toml
 	$(BIN)/pip install -q --group $(@F)
 	@touch $@
 
