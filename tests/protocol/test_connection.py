@@ -6,11 +6,11 @@ import tracemalloc
 from array import array
 
 import pytest
-from connections import RSV1, Codec, ConnectionPair, Peer, in_one_call, other
+from connections import Codec, ConnectionPair, Peer, in_one_call
 from wires import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, TEXTS
 
 from wsfast.exceptions import ConnectionClosed, StateError
-from wsfast.frames import CompressedMessage, Ping, Pong
+from wsfast.frames import Ping, Pong
 from wsfast.protocol import connection as module
 from wsfast.protocol.connection import Connection, State
 from wsfast.rfc6455 import Opcode, Role
@@ -397,64 +397,6 @@ class TestFragments:
         assert connection.active
 
 
-class TestCompression:
-    @pytest.mark.parametrize("message", ["Hello " * 10, b"Hello " * 10])
-    def test_a_message_travels_compressed(self, reading, message):
-        client = Connection(Role.CLIENT, deflate=Codec())
-        server = Connection(Role.SERVER, deflate=Codec())
-        client.send(message)
-        wire = client.data_to_send()
-        assert wire[0] & RSV1
-        assert len(wire) < len(message)
-        events = []
-        reading(server, wire, 1.0, events.append)
-        assert events == [message]
-        assert server.active
-
-    def test_a_message_below_the_threshold_is_sent_as_it_is(self, connect):
-        peer = connect(deflate=Codec())
-        connection = peer.connection
-        connection.send("x" * 9)
-        connection.send("x" * 10)
-        plain, compressed = peer.hears_frames()
-        assert plain == (FIN | TEXT, b"x" * 9)
-        assert compressed[0] == FIN | RSV1 | TEXT
-
-    def test_of_fragments_the_first_is_marked(self, connect):
-        peer = connect(deflate=Codec())
-        connection = peer.connection
-        for piece, last in (("one", False), ("two", False), ("three", True)):
-            connection.send_fragment(piece, last=last)
-        frames = peer.hears_frames()
-        assert [first for first, _ in frames] == [RSV1 | TEXT, CONTINUATION, FIN | CONTINUATION]
-        joined = b"".join(payload for _, payload in frames)
-        assert Codec().decompress(joined, None) == b"onetwothree"
-
-    def test_plain_and_compressed_messages_may_alternate(self, role, reading):
-        sender = Connection(other(role), deflate=Codec())
-        receiver = Connection(role, deflate=Codec())
-        messages = ["short", "l" * 100, b"", b"x" * 100, "l" * 100]
-        for message in messages:
-            sender.send(message)
-        events = []
-        reading(receiver, sender.data_to_send(), 1.0, events.append)
-        assert events == messages
-
-    def test_text_is_bytes_where_that_is_asked_for(self, connect):
-        peer = connect(deflate=Codec(), decode=False)
-        payload = Codec().compress("café".encode())
-        assert peer.says(TEXT, payload, rsv=RSV1) == ["café".encode()]
-
-    def test_without_a_limit_any_size_is_inflated(self, connect):
-        peer = connect(deflate=Codec(), max_size=None)
-        payload = Codec().compress(bytes(1 << 21))
-        assert peer.says(BINARY, payload, rsv=RSV1) == [bytes(1 << 21)]
-
-    def test_a_compressed_message_needs_a_codec(self, role):
-        with pytest.raises(StateError, match="compressed message, but no codec"):
-            Connection(role).handle(CompressedMessage(Opcode.TEXT, b""), 1.0)
-
-
 def test_two_connections_talk(pair):
     pair.client.send("question")
     pair.client.ping(b"?", now=0.0)
@@ -466,18 +408,6 @@ def test_two_connections_talk(pair):
     pair.server.send(b"answer")
     pair.settle()
     assert pair.events[pair.client] == [Pong(b"?"), b"answer"]
-
-
-def test_an_echo_between_two_connections_that_compress(reading):
-    client = Connection(Role.CLIENT, deflate=Codec())
-    server = Connection(Role.SERVER, deflate=Codec())
-    texts = list(TEXTS.values())
-    for text in texts:
-        client.send(text)
-    reading(server, client.data_to_send(), 1.0, server.send)
-    events = []
-    reading(client, server.data_to_send(), 2.0, events.append)
-    assert events == texts
 
 
 def test_a_pair_ends_together():

@@ -58,7 +58,7 @@ from ..kernels.utf8_py import first_error
 from ..rfc6455 import MAX_CONTROL_PAYLOAD, RSV1, CloseCode, Opcode, Role
 
 if TYPE_CHECKING:
-    from .deflate import DeflateCodec
+    from .deflate_codec import DeflateCodec
 
 __all__ = ["Connection", "Event", "State"]
 
