@@ -376,6 +376,12 @@ class TestResponseReader:
         with pytest.raises(HandshakeError, match="interim responses pass"):
             reader.receive_data(wire)
 
+    def test_behind_a_refusal_nothing_is_kept(self, way):
+        reader = ResponseReader(HttpLimits(body=4))
+        assert read(reader, way(b"HTTP/1.1 403 No\r\nContent-Length: 4\r\n\r\nbodymore"))
+        assert reader.receive_data(b"and more") is None
+        assert reader.trailing == b""
+
     def test_a_body_in_chunks(self, way):
         wire = (
             b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -469,6 +475,7 @@ RESPONSES = [
     RESPONSE,
     b"HTTP/1.1 103 Early\r\nLink: a\r\n\r\n" + RESPONSE,
     b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nbodytrail",
+    b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo..2\r\ndy\r\n0\r\n\r\n",
     b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\ntrail",
 ]
 

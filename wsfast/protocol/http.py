@@ -336,7 +336,8 @@ class ResponseReader(_HeadReader):
         method: what was asked with: a CONNECT that succeeds has no body.
 
     Attributes:
-        trailing: the bytes that came behind the response.
+        trailing: the bytes that came behind a 101, or through the tunnel; behind a refusal nothing
+            is kept.
     """
 
     __slots__ = ("_body", "_connection", "_done", "_interim", "_method", "_response")
@@ -367,7 +368,8 @@ class ResponseReader(_HeadReader):
                 then only be closed.
         """
         if self._done:
-            self._keep(bytes(data))
+            if self._response is None:
+                self._keep(bytes(data))
             return None
         if self._response:
             return self._read_body(bytes(data))
@@ -456,7 +458,6 @@ class ResponseReader(_HeadReader):
         except h11.RemoteProtocolError:
             pass  # what came of the body is what there is
         self._done = True
-        self.trailing = self._connection.trailing_data[0]
         self._response.body = bytes(self._body[: self._limits.body])
         return self._response
 
