@@ -145,7 +145,7 @@ def serve(
         "origins": origins,
         "versions": versions,
         "deflate": made.deflate,
-        "headers": extra.items(),
+        "headers": extra,
     }
     terms = {route: common | route.terms for route in routes}
     for each in terms.values():
@@ -196,6 +196,8 @@ class Server:
         self._closer: asyncio.Task[Any] | None = None  # who has called close()
         self._empty = asyncio.Event()  # set while the server closes and nobody is left
         self._closed = asyncio.Event()
+        # Bound once, since every connection keeps them.
+        self._on_gone, self._on_handled = self._gone, self._handled
 
     @property
     def sockets(self) -> tuple[socket, ...]:
@@ -302,7 +304,7 @@ class Server:
     def _opened(self, ws: WebSocket, handler: Handler) -> None:
         """A connection begins: run its handler."""
         self.connections.add(ws)
-        ws.on_closed = self._gone
+        ws.on_closed = self._on_gone
         if isinstance(handler, Callbacks):
             return
         try:
@@ -311,7 +313,7 @@ class Server:
             self._failed(ws, exc)
             return
         self._tasks[task] = ws
-        task.add_done_callback(self._handled)
+        task.add_done_callback(self._on_handled)
 
     def _handled(self, task: asyncio.Task[object]) -> None:
         """A handler has ended, and with it goes its connection."""
@@ -338,11 +340,8 @@ class Server:
 
     def _check_empty(self) -> None:
         # A handler that closes its own server cannot be waited for.
-        if (
-            self._reception.closed
-            and not self.connections
-            and not self._tasks.keys() - {self._closer}
-        ):
+        others = len(self._tasks) - (self._closer in self._tasks)
+        if self._reception.closed and not self.connections and not others:
             self._empty.set()
 
     async def _emptied(self, timeout: float | None) -> bool:
