@@ -28,7 +28,8 @@ from ..frames.codec_c cimport BINARY, FIN, MAX_HEADER_SIZE, TEXT, write_header
 from ..frames.messages_c cimport encode, feed_memory, payload_size, wire_size, write_message
 
 import asyncio
-from asyncio import _get_running_loop, current_task
+import sys
+from asyncio import _get_running_loop, current_task, tasks
 from collections import deque
 from weakref import WeakKeyDictionary
 
@@ -116,6 +117,9 @@ cdef set PLAIN_TRANSPORTS = {
 }
 
 cdef object CLIENT = Role.CLIENT
+
+# current_task() is written in Python up to 3.11: 100 ns, against 20 for what it looks into.
+cdef dict CURRENT_TASKS = tasks._current_tasks if sys.version_info < (3, 12) else None
 
 # By loop. A buffer lives as long as a connection of its loop, or its loop.
 cdef object buffers = WeakKeyDictionary()
@@ -624,7 +628,7 @@ cdef class Waiter:
         callback, context = self.callback, self.context
         self.callback = self.context = None
         try:
-            if current_task(self.loop) is not None:
+            if in_task(self.loop):
                 self.loop.call_soon(callback, self, context=context)
             elif context is None:
                 callback(self)
@@ -663,6 +667,12 @@ cdef class Waiter:
         cancelled, self.cancelled = self.cancelled, None
         if cancelled is not None:
             raise asyncio.CancelledError(*cancelled)
+
+
+cdef bint in_task(object loop) except -1:
+    if CURRENT_TASKS is not None:
+        return loop in CURRENT_TASKS
+    return current_task(loop) is not None
 
 
 cdef class Sent:
