@@ -14,6 +14,7 @@ from ..exceptions import HandshakeError
 from ..rfc6455 import Role
 from .deflate_codec import BACKENDS, DeflateCodec, load_backend
 from .extensions import Extension
+from .headers import short
 
 __all__ = ["Deflate", "DeflateCodec", "DeflateParameters"]
 
@@ -42,8 +43,8 @@ class DeflateParameters:
     Attributes:
         server_no_context_takeover: the server begins each message with an empty window.
         client_no_context_takeover: the client does.
-        server_max_window_bits: the server refers at most ``2 ** bits`` bytes back. Of our own window
-            this is what we keep to, which may be less than what was agreed.
+        server_max_window_bits: the server refers at most ``2 ** bits`` bytes back. Where that is
+            us, it is what we keep to, which may be less than what was agreed.
         client_max_window_bits: the same of the client.
         level, mem_level, threshold, backend: as in ``Deflate``.
     """
@@ -272,7 +273,7 @@ def _read(parameters: list[tuple[str, str | None]], *, offered: bool) -> dict[st
             raise _bad_parameter(f"{name} is given twice")
         if name in (_SERVER_NO_TAKEOVER, _CLIENT_NO_TAKEOVER):
             if value is not None:
-                raise _bad_parameter(f"{name} has the value {value!r}, and takes none")
+                raise _bad_parameter(f"{name} has the value {short(value)}, and takes none")
             found[name] = None
         elif name in (_SERVER_BITS, _CLIENT_BITS):
             if value in _WINDOW_BITS:
@@ -280,9 +281,10 @@ def _read(parameters: list[tuple[str, str | None]], *, offered: bool) -> dict[st
             elif value is None and name == _CLIENT_BITS and offered:
                 found[name] = None
             else:
-                raise _bad_parameter(f"{name} must be 8 to 15, and is {value!r}")
+                given = "without a value" if value is None else short(value)
+                raise _bad_parameter(f"{name} must be 8 to 15, and is {given}")
         else:
-            raise _bad_parameter(f"the parameter {name!r} is unknown")
+            raise _bad_parameter(f"the parameter {short(name)} is unknown")
     return found
 
 
