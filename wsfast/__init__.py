@@ -1,12 +1,23 @@
 """WebSocket for Python at the speed of C: masking, UTF-8, frames and messages of RFC 6455.
 
+A server and a client for asyncio are in ``wsfast.asyncio``, and what they stand on, without sockets,
+is in ``wsfast.protocol``; speed-ups for other libraries are in ``wsfast.integrations``.
+
 ``wsfast.backend`` says what runs: ``"compiled"`` or ``"python"``. ``wsfast.kernel`` names the
 kernels in use, such as ``"avx2"``; it is ``"python"`` where nothing is compiled.
 """
 
 from ._backend import backend, kernel
 from ._version import __version__
-from .exceptions import InvalidUtf8, MessageTooBig, ProtocolError, WebSocketError
+from .exceptions import (
+    ConnectionClosed,
+    HandshakeError,
+    InvalidUtf8,
+    MessageTooBig,
+    ProtocolError,
+    StateError,
+    WebSocketError,
+)
 from .frames import (
     Close,
     CompressedMessage,
@@ -35,8 +46,10 @@ __all__ = [
     "Close",
     "CloseCode",
     "CompressedMessage",
+    "ConnectionClosed",
     "Frame",
     "FrameParser",
+    "HandshakeError",
     "InvalidUtf8",
     "MessageDecoder",
     "MessageEncoder",
@@ -46,6 +59,7 @@ __all__ = [
     "Pong",
     "ProtocolError",
     "Role",
+    "StateError",
     "Utf8Validator",
     "WebSocketError",
     "__version__",

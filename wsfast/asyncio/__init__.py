@@ -14,6 +14,8 @@
 Thin on purpose: what the protocol says is in ``wsfast.protocol``, without sockets.
 """
 
+from ..protocol.deflate import Deflate
+from ..protocol.http import Headers, HttpLimits, Request, Response
 from .broadcasting import broadcast
 from .client import connect
 from .handlers import Callbacks
@@ -24,7 +26,12 @@ from .websocket import WebSocket
 
 __all__ = [
     "Callbacks",
+    "Deflate",
+    "Headers",
+    "HttpLimits",
     "Page",
+    "Request",
+    "Response",
     "Route",
     "Router",
     "Server",

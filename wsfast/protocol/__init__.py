@@ -1,5 +1,7 @@
 """The protocol without sockets and without a clock: handshakes, extensions, connections."""
 
+from .connection import Connection, Event, State
+from .deflate import Deflate
 from .handshake import (
     Accepted,
     ClientHandshake,
@@ -17,12 +19,16 @@ from .uri import Uri, parse_uri
 __all__ = [
     "Accepted",
     "ClientHandshake",
+    "Connection",
+    "Deflate",
+    "Event",
     "Headers",
     "HttpLimits",
     "Request",
     "RequestReader",
     "Response",
     "ResponseReader",
+    "State",
     "Uri",
     "accept",
     "accept_key",
