@@ -129,6 +129,11 @@ class TestAccept:
         with pytest.raises(ValueError, match="belongs to the handshake"):
             accept(asked(), headers={name: "1"})
 
+    def test_more_headers_are_checked_once(self, monkeypatch):
+        request, headers = asked(), Headers({"Server": "wsfast"})
+        monkeypatch.setattr(Headers, "add", None)
+        assert accept(request, headers=headers).response.headers["Server"]
+
     def test_more_headers_cannot_inject(self):
         with pytest.raises(ValueError, match="no header can carry"):
             accept(asked(), headers={"Name": "a\r\nb: c"})
@@ -424,6 +429,14 @@ class TestExtensions:
         accepted = accept(asked(("Sec-WebSocket-Extensions", offered)), deflate=FakeDeflate())
         assert accepted.deflate is None
         assert "Sec-WebSocket-Extensions" not in accepted.response.headers
+
+    def test_the_same_again_is_not_agreed_on_anew(self):
+        deflate = FakeDeflate()
+        request = asked(("Sec-WebSocket-Extensions", "permessage-deflate"))
+        first = accept(request, deflate=deflate)
+        deflate.accept = None
+        assert accept(request, deflate=deflate) == first
+        assert accept(request, deflate=FakeDeflate()) == first
 
     def test_without_settings_nothing_is_agreed_on(self):
         accepted = accept(asked(("Sec-WebSocket-Extensions", "permessage-deflate")))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from wires import byte_by_byte, whole
 
 from wsfast.exceptions import HandshakeError
+from wsfast.protocol.deflate import Deflate
 from wsfast.protocol.handshake import (
     USER_AGENT,
     ClientHandshake,
@@ -209,6 +210,15 @@ class TestAnswer:
             assert ours.subprotocol == theirs.subprotocol == "b"
             assert (ours.deflate, theirs.deflate) == ("the client's", "the server's")
             assert ours.response == theirs.response
+
+    def test_our_own_compression_is_agreed_on(self):
+        handshake = ClientHandshake(URI, deflate=Deflate(client_max_window_bits=10))
+        request = RequestReader().receive_data(handshake.data_to_send())
+        theirs = accept(request, deflate=Deflate(server_no_context_takeover=True))
+        ours = handshake.receive_data(theirs.response.to_bytes())
+        for agreed in (ours.deflate, theirs.deflate):
+            assert agreed.client_max_window_bits == 10
+            assert agreed.server_no_context_takeover
 
     @pytest.mark.parametrize("status", [200, 301, 401, 403, 503, 499])
     def test_a_refusal_carries_the_answer(self, way, status):

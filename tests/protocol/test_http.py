@@ -143,6 +143,12 @@ class TestRequestReader:
         for kind in (bytes, bytearray, memoryview):
             assert RequestReader().receive_data(kind(BROWSER)).path == "/chat"
 
+    def test_nothing_changes_nothing(self):
+        reader = RequestReader()
+        assert reader.receive_data(b"") is None
+        assert read(reader, [b"", BROWSER, b""]).path == "/chat"
+        assert reader.trailing == b""
+
     def test_what_follows_the_head_is_trailing(self):
         reader = RequestReader()
         assert reader.receive_data(BROWSER + b"more") is not None
@@ -230,9 +236,10 @@ class TestRequestReader:
             read(RequestReader(), way(b"GET / HTTP/" + version + b"\r\nHost: a\r\n\r\n"))
         assert (caught.value.reason, caught.value.response.status) == ("http_version", 505)
 
-    def test_tls_is_told_by_its_first_byte(self):
-        with pytest.raises(HandshakeError, match=r"begins with the byte 0x16.*looks like TLS"):
-            RequestReader().receive_data(b"\x16")
+    @pytest.mark.parametrize("byte", [b"\x15", b"\x16"])
+    def test_tls_is_told_by_its_first_byte(self, byte):
+        with pytest.raises(HandshakeError, match=r"begins with the byte 0x1.*looks like TLS"):
+            RequestReader().receive_data(byte)
 
     @pytest.mark.parametrize("wire", [b"\x00", b" GET", b"\r\n", b"\n", b"\x81"])
     def test_what_begins_otherwise_is_not_http(self, way, wire):
@@ -397,6 +404,7 @@ class TestResponseReader:
     def test_a_body_may_end_with_the_connection(self, way, version):
         reader = ResponseReader()
         assert read(reader, way(b"HTTP/" + version + b" 500 Oh\r\n\r\nbo")) is None
+        assert reader.receive_data(b"") is None
         assert reader.receive_data(b"dy") is None
         response = reader.receive_eof()
         assert (response.status, response.body) == (500, b"body")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import TypeAlias
 
 from .headers import TOKEN, is_token
@@ -68,12 +67,6 @@ def parse_extensions(value: str) -> list[Extension]:
     >>> parse_extensions('foo; a; b="1", bar')
     [('foo', [('a', None), ('b', '1')]), ('bar', [])]
     """
-    return [(name, list(params)) for name, params in _parsed(value)]
-
-
-# What browsers send is always the same.
-@lru_cache(maxsize=64)
-def _parsed(value: str) -> list[Extension]:
     extensions: list[Extension] = []
     place = _skip(value, 0)
     while place < len(value):

@@ -35,6 +35,9 @@ _FIELDS = rf"(\r\n(?:{TOKEN}:[\t -~\x80-\xff]*\r\n)+)\r\n"
 _plain_request = re.compile(rf"GET ([!-~]+) HTTP/1\.1{_FIELDS}".encode()).match
 _plain_101 = re.compile(rf"HTTP/1\.1 101(?: [\t -~]*)?{_FIELDS}".encode()).match
 
+# RFC 8446 section 5.1: an alert or a handshake, from a peer that takes the port for one of TLS.
+_TLS = (0x15, 0x16)
+
 
 @dataclass(slots=True)
 class Request:
@@ -173,7 +176,7 @@ class _HeadReader:
             raise self._refused(
                 "not_http",
                 f"{self._what} begins with the byte {buffer[0]:#04x}: this is not HTTP"
-                + (", it looks like TLS" if buffer[0] == 0x16 else ""),
+                + (", it looks like TLS" if buffer[0] in _TLS else ""),
             )
         while True:
             start = self._line_start
@@ -290,7 +293,9 @@ class RequestReader(_HeadReader):
         """The usual case: a plain request in one read, too short for any line to be too long."""
         limits = self._limits
         end = data.find(b"\r\n\r\n") + 4
-        if end > min(limits.line, limits.head) or data.count(b"\r\n", 0, end) > limits.headers + 2:
+        if not 4 < end <= min(limits.line, limits.head):
+            return None
+        if data.count(b"\r\n", 0, end) - 2 > limits.headers:
             return None
         request = self._plain(data)
         if request:
@@ -372,7 +377,7 @@ class ResponseReader(_HeadReader):
                 self._keep(bytes(data))
             return None
         if self._response:
-            return self._read_body(bytes(data))
+            return self._read_body(bytes(data)) if data else None
         self._buffer += data
         while head := self._take_head():
             response = self._plain(head) or self._judged(head)
