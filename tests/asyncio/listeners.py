@@ -70,17 +70,6 @@ async def echoing(**options):
         yield server.sockets[0].getsockname()[1], served
 
 
-def answering(answer):
-    """Serve one answer, whatever is asked, and keep the connection open."""
-
-    async def serve_one(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        await reader.read()
-
-    return serve_one
-
-
 class Silence:
     """Serves nothing at all, and tells when somebody has come, and gone."""
 
@@ -95,6 +84,19 @@ class Silence:
                 pass
         finally:
             self.gone.set()
+
+
+class Answer(Silence):
+    """Serves one answer, whatever is asked, and keeps the connection open."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    async def __call__(self, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(self.answer)
+        await super().__call__(reader, writer)
 
 
 async def relay(reader, writer, host, port):

@@ -12,9 +12,9 @@ from http import HTTPStatus
 import pytest
 from listeners import (
     HOST,
+    Answer,
     HttpProxy,
     Silence,
-    answering,
     client_context,
     echoing,
     listening,
@@ -243,7 +243,7 @@ async def test_the_answer_may_come_byte_by_byte():
 
 async def test_a_refusal_carries_the_response():
     answer = b"HTTP/1.1 403 Forbidden\r\nX-Why: rain\r\nContent-Length: 3\r\n\r\nNo."
-    async with listening(answering(answer)) as port:
+    async with listening(Answer(answer)) as port:
         with pytest.raises(HandshakeError, match="403 Forbidden") as caught:
             await connect(url(port))
     response = caught.value.response
@@ -253,7 +253,7 @@ async def test_a_refusal_carries_the_response():
 
 async def test_the_body_of_a_refusal_is_kept_up_to_its_limit():
     answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 1000\r\n\r\n" + bytes(1000)
-    async with listening(answering(answer)) as port:
+    async with listening(Answer(answer)) as port:
         with pytest.raises(HandshakeError) as caught:
             await connect(url(port), limits=HttpLimits(body=10))
     assert caught.value.response.body == bytes(10)
@@ -274,7 +274,7 @@ async def test_the_body_of_a_refusal_is_kept_up_to_its_limit():
     ids=["no HTTP", "no upgrade", "another key", "long"],
 )
 async def test_a_wrong_answer_is_an_error(answer, reason):
-    async with listening(answering(answer)) as port:
+    async with listening(Answer(answer)) as port:
         with pytest.raises(HandshakeError) as caught:
             await connect(url(port))
         assert caught.value.reason == reason
@@ -498,6 +498,9 @@ async def test_the_name_in_the_certificate_must_be_the_one_asked_for():
         ("ws://example.com/", {"ssl": True}, "for wss://"),
         ("ws://example.com/", {"server_hostname": "example.com"}, "for wss://"),
         ("wss://example.com/", {"ssl": False}, "ssl is False"),
+        ("wss://example.com/", {"ssl": server_context()}, "PROTOCOL_TLS_SERVER"),
+        ("wss://example.com/", {"server_hostname": ".example.com"}, "TLS to '.example.com'"),
+        ("ws://example.com/", {"proxy_ssl": server_context()}, "PROTOCOL_TLS_SERVER"),
         ("ws://example.com/", {"unix": "/a", "host": "b"}, "give one"),
         ("ws://example.com/", {"proxy": "gopher://a"}, "gopher"),
         ("ws://example.com/", {"open_timeout": 0}, "open_timeout"),
@@ -620,7 +623,7 @@ async def test_giving_up_after_a_redirect(give_up):
     silence = Silence()
     async with listening(silence) as silent:
         redirect = f"HTTP/1.1 302 Found\r\nLocation: {url(silent)}\r\nContent-Length: 0\r\n\r\n"
-        async with listening(answering(redirect.encode())) as port:
+        async with listening(Answer(redirect.encode())) as port:
             await give_up(url(port), silence.came)
             await silence.gone.wait()
             await nothing_is_left()
@@ -653,10 +656,33 @@ async def test_a_time_out_says_what_took_too_long():
     assert "secret" not in str(caught.value)
 
 
-async def test_a_refusal_leaves_nothing_behind():
-    async with listening(answering(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")) as port:
+@pytest.mark.parametrize("proxy", [None, "http"])
+async def test_a_refusal_leaves_nothing_behind(proxy):
+    answer = Answer(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+    async with listening(answer) as port:
         with pytest.raises(HandshakeError):
-            await connect(url(port))
+            await connect(url(port), proxy=proxy and f"http://{HOST}:{port}")
+        await answer.gone.wait()
+        await nothing_is_left()
+
+
+async def test_a_socket_that_cannot_be_used_is_closed():
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        with pytest.raises(ValueError, match=r"."):
+            await connect("ws://example.test/", sock=sock)
+        assert sock.fileno() == -1
+
+
+async def test_a_loop_without_tls_within_tls_leaves_nothing_behind(monkeypatch):
+    async def start_tls(*args, **options):
+        raise TypeError("as asyncio's does before Python 3.11")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "start_tls", start_tls, raising=False)
+    silence = Silence()
+    async with listening(silence) as port, listening(HttpProxy()) as proxy_port:
+        with pytest.raises(TypeError):
+            await connect(url(port, scheme="wss"), proxy=f"http://{HOST}:{proxy_port}")
+        await silence.gone.wait()
         await nothing_is_left()
 
 

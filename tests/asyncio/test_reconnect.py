@@ -9,7 +9,7 @@ from http import HTTPStatus
 from itertools import islice, repeat
 
 import pytest
-from listeners import HOST, answering, echoing, listening
+from listeners import HOST, Answer, echoing, listening
 from websockets.datastructures import Headers as ForeignHeaders
 from websockets.http11 import Response as ForeignResponse
 
@@ -228,7 +228,7 @@ async def test_the_loop_tries_again_while_the_server_is_ill(caplog):
 
 
 async def test_the_loop_tries_again_while_nobody_listens(caplog):
-    async with listening(answering(b"")) as port:
+    async with listening(Answer(b"")) as port:
         pass
     with pytest.raises(ConnectionRefusedError):
         await without_a_connection(connect(url(port), backoff=iter([0, 0])))
@@ -294,7 +294,7 @@ async def test_an_exception_in_the_body_ends_the_loop_and_the_connection():
 
 
 async def test_cancelling_the_wait_leaves_nothing_behind():
-    async with listening(answering(b"")) as port:
+    async with listening(Answer(b"")) as port:
         pass
     waiting = asyncio.Event()
 

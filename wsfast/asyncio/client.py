@@ -103,8 +103,8 @@ def connect(
         unix: the path of a Unix socket to connect to instead.
         local_address: host and port to connect from.
         proxy: the URL of one: http, https, socks4, socks4a, socks5 or socks5h; SOCKS needs
-            ``wsfast[proxy]``. True for what the environment names (``https_proxy``, ``no_proxy``
-            and so on), None for none.
+            ``wsfast[proxy]``, and ``wss://`` through https Python 3.11 or uvloop. True for what
+            the environment names (``https_proxy``, ``no_proxy`` and so on), None for none.
         proxy_ssl: for an ``https`` proxy; None trusts whom the system trusts.
         max_redirects: most redirects that are followed. They never lead from ``wss`` to ``ws``, and
             ``Authorization``, cookies and passwords never go along to another origin.

@@ -44,6 +44,13 @@ class Dialer:
     timeout: float | None
     used: bool = False
 
+    def __post_init__(self) -> None:
+        # Here and not at the first connection; and uvloop, where a context fails as early as this,
+        # closes the descriptor of a socket that takes itself for open.
+        for context, name in (self.ssl, self.server_hostname), (self.proxy_ssl, None):
+            if context is not None or name is not None:
+                _check(context or _trusting_the_system(), name)
+
     async def dial(self, uri: Uri, protocol: asyncio.BaseProtocol) -> None:
         """Connect ``protocol`` to the server of a URI."""
         loop = asyncio.get_running_loop()
@@ -121,3 +128,11 @@ class Dialer:
 def _trusting_the_system() -> tls.SSLContext:
     """The context for those who bring none. To read the certificates takes milliseconds."""
     return tls.create_default_context()
+
+
+def _check(context: tls.SSLContext, name: str | None) -> None:
+    name = "localhost" if name is None else name
+    try:
+        context.wrap_bio(tls.MemoryBIO(), tls.MemoryBIO(), server_hostname=name)
+    except (ValueError, tls.SSLError) as exc:
+        raise ValueError(f"TLS to {name!r} is not possible with this context: {exc}") from exc
