@@ -3,13 +3,16 @@
 Knows payloads and what was negotiated about them; no idea of headers, frames, opcodes, or of the
 handshake that negotiated.
 
-What one connection costs in memory, once it has sent or received a compressed message::
+What a connection keeps allocated once it has sent or received a compressed message, in KiB; idle is
+what ``release`` leaves of both, at most::
 
-    backend    window bits, mem_level    compressor    decompressor
-    zlib       12, 5 (the default)       36 KiB        12 KiB
-    zlib       15, 8 (zlib's own)        270 KiB       40 KiB
-    zlib-ng    12, 5                     35 KiB        12 KiB
-    isal       any                       57 KiB        63 KiB
+    backend    window bits, mem_level    compressor    decompressor    idle
+    zlib       12, 5 (the default)               38              11       4
+    zlib       15, 8 (zlib's own)               262              39      32
+    zlib-ng    12, 5                            160              41       4
+    zlib-ng    15, 8                            342              41      32
+    isal       12, 5                            229              85      85
+    isal       15, 8                            357              85      85
 """
 
 from __future__ import annotations
