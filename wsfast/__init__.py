@@ -1,7 +1,7 @@
 """WebSocket for Python at the speed of C: masking, UTF-8, frames and messages of RFC 6455.
 
-A server and a client for asyncio are in ``wsfast.asyncio``, and what they stand on, without sockets,
-is in ``wsfast.protocol``; speed-ups for other libraries are in ``wsfast.integrations``.
+A server and a client for asyncio are in ``wsfast.asyncio``, and what they stand on, without
+sockets, is in ``wsfast.protocol``; speed-ups for other libraries are in ``wsfast.integrations``.
 
 ``wsfast.backend`` says what runs: ``"compiled"`` or ``"python"``. ``wsfast.kernel`` names the
 kernels in use, such as ``"avx2"``; it is ``"python"`` where nothing is compiled.
