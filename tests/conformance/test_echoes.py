@@ -64,17 +64,14 @@ class TestEchoes:
         messages = [message(kind, size) for size in BORDERS]
         assert_echoed([wire_of(masked, *each) for each in messages], messages)
 
-    @pytest.mark.parametrize("size", [MIB, 4 * MIB + 1, 16 * MIB])
+    @pytest.mark.parametrize("size", [MIB, 4 * MIB + 1])
     def test_of_a_large_message(self, assert_echoed, masked, kind, size):
         sent = message(kind, size)
         assert_echoed([wire_of(masked, *sent)], [sent])
 
-    @pytest.mark.parametrize(
-        ("size", "fragment_size"),
-        [(4 * MIB, 64), (4 * MIB, 997), (4 * MIB, 64 * KIB + 1), (16 * MIB, MIB)],
-    )
-    def test_of_a_message_in_fragments(self, assert_echoed, masked, kind, size, fragment_size):
-        sent = message(kind, size)
+    @pytest.mark.parametrize("fragment_size", [61, 997, 64 * KIB + 1])
+    def test_of_a_message_in_fragments(self, assert_echoed, masked, kind, fragment_size):
+        sent = message(kind, MIB)
         assert_echoed([wire_of(masked, *sent, fragment_size)], [sent])
 
     @pytest.mark.parametrize(("size", "chop"), [(4 * KIB, 1), (MIB, 997), (MIB, 2048)])
@@ -86,6 +83,15 @@ class TestEchoes:
     def test_of_fragments_in_chops(self, assert_echoed, masked, kind, fragment_size, chop):
         sent = message(kind, 256 * KIB)
         assert_echoed(chopped(wire_of(masked, *sent, fragment_size), chop), [sent])
+
+
+@pytest.mark.parametrize("kind", ["binary", "astral"])
+@pytest.mark.parametrize(
+    ("size", "fragment_size"), [(4 * MIB, 64), (16 * MIB, MIB), (16 * MIB, 16 * MIB)]
+)
+def test_the_largest_echoes_of_the_suite(assert_echoed, masked, kind, size, fragment_size):
+    sent = message(kind, size)
+    assert_echoed([wire_of(masked, *sent, fragment_size)], [sent])
 
 
 @pytest.mark.parametrize("chop", [7, 1021, 1 << 20])

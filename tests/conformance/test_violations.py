@@ -10,7 +10,7 @@ from wires import CLOSE, PING, TEXT, byte_by_byte, fragments, frame, whole
 PROTOCOL_ERROR = (1002).to_bytes(2, "big")
 INVALID_DATA = (1007).to_bytes(2, "big")
 
-REPEATED = 20
+REPEATED = 10
 
 
 def violations(masked):
