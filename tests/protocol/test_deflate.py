@@ -1,15 +1,22 @@
 """permessage-deflate: what is offered, answered and agreed (RFC 7692 section 7.1)."""
 
+import doctest
 import sys
 
 import pytest
 
 from wsfast.exceptions import HandshakeError
+from wsfast.protocol import deflate as module
 from wsfast.protocol.deflate import Deflate, DeflateParameters
 from wsfast.protocol.extensions import format_extensions, parse_extensions
 from wsfast.rfc6455 import Role
 
 DEFLATE = "permessage-deflate"
+
+
+def test_the_examples_of_the_docstrings():
+    assert doctest.testmod(module).failed == 0
+    assert doctest.testmod(module).attempted > 0
 
 
 def with_name(parameters):
