@@ -7,9 +7,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
-from wsfast.asyncio import Page, Route, Router, serve
-from wsfast.exceptions import ConnectionClosed
-from wsfast.protocol.http import Response
+from wsfast import ConnectionClosed
+from wsfast.asyncio import Page, Response, Route, Router, serve
 
 PAGE = Path(__file__).with_name("page.html")
 LIMIT = 16 << 20

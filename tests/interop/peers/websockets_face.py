@@ -4,6 +4,9 @@ from contextlib import asynccontextmanager
 
 import rig
 
+# With TLS, picows waits for its next ping once its queue has been full.
+SETTINGS = {"max_size": rig.LIMIT, "max_queue": None}
+
 
 def peer(serve, connect, ConnectionClosed):
     """How to serve and how to connect, by these names of the API."""
@@ -43,7 +46,7 @@ def peer(serve, connect, ConnectionClosed):
             0,
             ssl=rig.server_tls(certificate),
             select_subprotocol=choose,
-            max_size=rig.LIMIT,
+            **SETTINGS,
         ) as server:
             await rig.ready(server.sockets[0].getsockname()[1])
 
@@ -57,7 +60,7 @@ def peer(serve, connect, ConnectionClosed):
             ssl=tls,
             subprotocols=subprotocols or None,
             compression="deflate" if compression else None,
-            max_size=rig.LIMIT,
+            **SETTINGS,
         ) as connection:
             yield End(connection)
 

@@ -1,7 +1,7 @@
 """websocket-client: blocking, and a client only. It has no compression."""
 
 import ssl
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 
 import rig
 import websocket
@@ -51,15 +51,17 @@ def opcode(message):
 
 @asynccontextmanager
 async def connect(uri, tls, subprotocols, compression):
-    with closing(
-        websocket.create_connection(
-            uri,
-            sslopt={"context": tls} if tls else {"cert_reqs": ssl.CERT_REQUIRED},
-            subprotocols=subprotocols,
-            timeout=rig.PATIENCE,
-        )
-    ) as connection:
+    connection = websocket.create_connection(
+        uri,
+        sslopt={"context": tls} if tls else {"cert_reqs": ssl.CERT_REQUIRED},
+        subprotocols=subprotocols,
+        timeout=rig.PATIENCE,
+    )
+    try:
         yield End(connection)
+        connection.close()
+    finally:
+        connection.shutdown()  # close() leaves the socket open when the server closed first
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from contextlib import asynccontextmanager
 
 import rig
 
+from wsfast import ConnectionClosed
 from wsfast.asyncio import connect as wsfast_connect
 from wsfast.asyncio import serve as wsfast_serve
-from wsfast.exceptions import ConnectionClosed
 
 
 class End:
