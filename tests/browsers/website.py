@@ -1,6 +1,7 @@
 """A server of wsfast with a page, and with what the page connects to on the same port."""
 
 import asyncio
+import socket
 import ssl
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,11 +46,13 @@ class Website:
                 Route("/release", self._release),
             ]
         )
+        listening = socket.create_server(("127.0.0.1", 0))
+        # A kernel that takes little in, so that it soon shows when the server takes nothing.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
         async with serve(
-            router, "127.0.0.1", 0, ssl=context, max_size=LIMIT, compression=True
+            router, sock=listening, ssl=context, max_size=LIMIT, compression=True
         ) as server:
-            port = server.sockets[0].getsockname()[1]
-            self.origin = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
+            self.origin = f"{'https' if certificate else 'http'}://127.0.0.1:{server.port}"
             started.put(None)
             await self._finish.wait()
 
@@ -92,6 +95,7 @@ class Website:
     async def _slow(self, ws):
         """Receive nothing before somebody comes to /release; then tell how much it was."""
         await self._released.wait()
+        self._released.clear()
         total = 0
         while (message := await ws.recv()) != "all":
             total += len(message)
