@@ -223,5 +223,5 @@ def test_a_slow_server_is_seen_as_buffered_amount(browser):
         const total = Number(await socket.next());
         return [held > 0, total, socket.bufferedAmount];
     }"""
-    size, count = MIB, 16
+    size, count = MIB, 12
     assert browser.run(script, size, count) == [True, size * count, 0]
