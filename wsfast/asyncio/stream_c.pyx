@@ -24,8 +24,9 @@ from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy
 
-from ..frames.codec_c cimport BINARY, FIN, MAX_HEADER_SIZE, TEXT, write_header
-from ..frames.messages_c cimport encode, feed_memory, payload_size, wire_size, write_message
+from ..frames.codec_c cimport BINARY, FIN, MAX_HEADER_SIZE, TEXT, header_size, write_header
+from ..frames.messages_c cimport encode, feed_memory, payload_size
+from ..kernels.utf8_c cimport write_utf8
 
 import asyncio
 import sys
@@ -172,10 +173,12 @@ cdef class MessageStream:
     cdef public object _on_message
     cdef readonly object _transport
     cdef Buffers shared
+    cdef object buffer  # of the shared one, what may be used
     # For the subclass, which knows the state of the connection:
     cdef public bint _ready  # whether a message may go straight onto the wire
     cdef public bint _over  # whether no message will come after those that wait
-    cdef public bint _taking  # whether recv_streaming takes messages in pieces
+    cdef public bint _inflates  # whether messages that wait may be compressed
+    cdef public bint _taking  # whether who waits takes a message in pieces
     cdef public bint _heard  # whether bytes came, and messages went either way, since it looked
     cdef public bint _active
     # Messages that wait: what is left of one read, and the later reads.
@@ -184,10 +187,12 @@ cdef class MessageStream:
     cdef Py_ssize_t position
     cdef object later
     cdef Py_ssize_t queued
+    cdef Py_ssize_t partial  # bytes of the reads since, that completed no message
     cdef readonly bint _read_paused
     # What is held back to leave in one write.
     cdef uint8_t* corked
     cdef Py_ssize_t corked_size
+    cdef Py_ssize_t read_wrote  # bytes that were written within this read
     cdef bint in_read
     cdef bint flush_due
     cdef int fd  # of a plain transport, else -1
@@ -215,6 +220,9 @@ cdef class MessageStream:
         self.max_queue = max_queue
         self._on_message = on_message
         self.shared = buffers_of(loop)
+        self.buffer = self.shared.view
+        if max_queue < READ_SIZE:
+            self.buffer = self.buffer[: max(1, max_queue)]
 
     def __dealloc__(self):
         PyMem_RawFree(self.corked)
@@ -232,14 +240,14 @@ cdef class MessageStream:
 
     def _detach(self) -> None:
         """The transport is gone: nothing can be written."""
-        self._transport = None
+        self._transport = self.receive = self.iterate = None
         self.fd = -1
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the transport may read to: no more than may wait undelivered."""
         if self.queued:
-            return self.shared.view[: max(1, self.max_queue - self.queued)]
-        return self.shared.view
+            return self.buffer[: max(1, self.max_queue - self.queued - self.partial)]
+        return self.buffer
 
     def buffer_updated(self, Py_ssize_t nbytes) -> None:
         """Take the bytes that the transport has read into the buffer."""
@@ -255,11 +263,13 @@ cdef class MessageStream:
         cdef list messages
         cdef object end = None
         self.in_read = self._heard = True
+        self.read_wrote = 0
         try:
             try:
                 messages = feed_memory(self.decoder, p, n)
             except ProtocolError as exc:
-                messages, end = exc.completed, exc
+                # Without its traceback, which holds this frame, which holds it.
+                messages, end = exc.completed, exc.with_traceback(None)
             for item in messages:
                 if not PyUnicode_CheckExact(item) and not PyBytes_CheckExact(item):
                     messages, end = self._sort(messages, end)
@@ -267,8 +277,8 @@ cdef class MessageStream:
             if messages:
                 self._active = True
                 self.deliver(messages, n)
-            elif self._taking:
-                self.wake_receiver()
+            else:
+                self.add_partial(n)
             if end is not None:
                 self._finish(end)
         finally:
@@ -277,13 +287,19 @@ cdef class MessageStream:
         return 0
 
     cdef int deliver(self, list messages, Py_ssize_t size) except -1:
+        cdef Py_ssize_t i = 0, count = PyList_GET_SIZE(messages)
         if self._on_message is not None:
-            for message in messages:
+            while i < count:
                 try:
-                    self._on_message(self, message)
+                    while i < count:
+                        message = messages[i]
+                        i += 1
+                        self._on_message(self, message)
                 except BaseException as exc:
                     self._raised(exc)
             return 0
+        size += self.partial
+        self.partial = 0
         if self.position < PyList_GET_SIZE(self.batch):
             if self.later is None:
                 self.later = deque()
@@ -296,12 +312,33 @@ cdef class MessageStream:
             self._pause_reading()
         return 0
 
+    cdef int add_partial(self, Py_ssize_t size) except -1:
+        """Count a read without a message: if nobody waits for it, it waits undelivered, too."""
+        if self._over:
+            self.decoder.take()  # nobody will receive it
+            return 0
+        if self._on_message is not None or not self.decoder.unfinished:
+            return 0
+        self.partial += size
+        if self._taking:
+            self.wake_receiver()
+        elif self.queued + self.partial >= self.max_queue and not self._is_awaited():
+            self._pause_reading()
+        return 0
+
+    def _take(self) -> str | bytes | None:
+        """Take what has come of the message in progress."""
+        self.partial = 0
+        return self.decoder.take()
+
     cdef inline object pop(self):
         cdef object message = self.batch[self.position]
         self.batch[self.position] = None  # from here on it is the program's alone
         self.position += 1
         if self.position == PyList_GET_SIZE(self.batch):
             self.next_batch()
+        if self._inflates:
+            return self._inflate(message)
         return message
 
     cdef int next_batch(self) except -1:
@@ -311,7 +348,7 @@ cdef class MessageStream:
             self.batch, self.batch_size = self.later.popleft()
         else:
             self.batch, self.batch_size = [], 0
-        if self._read_paused and self.queued <= self.max_queue // 2:
+        if self._read_paused and self.queued + self.partial <= self.max_queue // 2:
             self._resume_reading()
         return 0
 
@@ -325,6 +362,12 @@ cdef class MessageStream:
             self._read_paused = False
             if self._transport is not None:
                 self._transport.resume_reading()
+
+    def _drop_waiting(self) -> None:
+        """Forget the messages that wait."""
+        self.batch, self.batch_size, self.position = [], 0, 0
+        self.later = None
+        self.queued = 0
 
     def _waiting(self) -> bool:
         """Tell if messages wait to be received."""
@@ -344,7 +387,13 @@ cdef class MessageStream:
         if self.waiter.callback is not None:
             raise already_receiving()
         self.waiter._asyncio_future_blocking = True
+        if self._read_paused:
+            self._resume_reading()  # for the rest of a message that is larger than max_queue
         return self.waiter
+
+    def _is_awaited(self) -> bool:
+        """Tell if a task waits for a message."""
+        return self.waiter is not None and self.waiter.callback is not None
 
     def wake(self) -> None:
         """Let the task that waits for a message go on, if there is one."""
@@ -366,7 +415,7 @@ cdef class MessageStream:
             StateError: another task is receiving already.
         """
         if self.receive is None:
-            self.receive = Receive(self, False)
+            return self.new_receive(False)
         return self.receive
 
     def __aiter__(self) -> MessageStream:
@@ -374,8 +423,18 @@ cdef class MessageStream:
 
     def __anext__(self) -> Any:
         if self.iterate is None:
-            self.iterate = Receive(self, True)
+            return self.new_receive(True)
         return self.iterate
+
+    cdef Receive new_receive(self, bint iterating):
+        """Make what is awaited; keep it while the connection lasts, and no cycle after that."""
+        cdef Receive receive = Receive(self, iterating)
+        if self._transport is not None:
+            if iterating:
+                self.iterate = receive
+            else:
+                self.receive = receive
+        return receive
 
     def send(self, message: Any, *, text: bool | None = None) -> Any:
         """Send one message.
@@ -395,6 +454,8 @@ cdef class MessageStream:
             TypeError: neither text, bytes-like nor iterable.
         """
         cdef Py_ssize_t size, wire
+        cdef bint full
+        cdef uint8_t* dst
         if (
             not self._ready
             or text is not None
@@ -406,14 +467,27 @@ cdef class MessageStream:
             # Drawing a key runs Python, which could move the cork under our hands.
             return self.write(encode(message, True, PY_SSIZE_T_MAX))
         size = payload_size(message)
-        wire = wire_size(size, False, PY_SSIZE_T_MAX)
+        wire = header_size(size, False) + size
         if wire > LARGE:
             return self.send_large(message, size)
         if not self.in_read and not self.flush_due:
             self.flush_soon()
-        write_message(self.room_for(wire), message, size, False, PY_SSIZE_T_MAX)
+        full = self.corked_size + wire > CORK_SIZE
+        if PyBytes_CheckExact(message):
+            dst = write_header(self.room_for(wire), FIN | BINARY, size, False, 0)
+            memcpy(dst, PyBytes_AS_STRING(message), size)
+        else:
+            dst = write_header(self.room_for(wire), FIN | TEXT, size, False, 0)
+            if PyUnicode_IS_ASCII(message):
+                memcpy(dst, PyUnicode_DATA(message), size)
+            else:
+                write_utf8(dst, size, message)
         self.corked_size += wire
-        return SENT
+        return self.turn_if_much() if full else SENT
+
+    cdef object turn_if_much(self):
+        """What is awaited after a write: the next turn, unless this read has brought as much."""
+        return SENT if self.in_read and self.read_wrote <= 2 * READ_SIZE else Turn()
 
     cdef object send_large(self, object message, Py_ssize_t size):
         """Send one message past the cork, and its payload without a copy where that can be."""
@@ -431,6 +505,7 @@ cdef class MessageStream:
         else:
             payload = <uint8_t*>PyBytes_AS_STRING(message)
         n = write_header(head, FIN | opcode, size, False, 0) - head
+        self.read_wrote += n + size
         sent = wsf_send(self.fd, head, n, payload, size) if self.may_send() else 0
         if sent < n:
             self.write_rest(PyBytes_FromStringAndSize(<char*>head + sent, n - sent))
@@ -442,7 +517,7 @@ cdef class MessageStream:
                 self.write_rest(
                     PyBytes_FromStringAndSize(<char*>payload + (sent - n), size - (sent - n))
                 )
-        return SENT if self.in_read else Turn()
+        return self.turn_if_much()
 
     def write(self, wire: bytes) -> Any:
         """Write whole frames, in order with all that is sent.
@@ -455,21 +530,24 @@ cdef class MessageStream:
         """
         cdef const uint8_t* data
         cdef Py_ssize_t size, sent
+        cdef bint full
         if not isinstance(wire, bytes):
             raise TypeError(f"expected bytes, {type(wire).__name__} found")
         data, size = <uint8_t*>PyBytes_AS_STRING(wire), PyBytes_GET_SIZE(wire)
         if size <= LARGE:
             if not self.in_read and not self.flush_due:
                 self.flush_soon()
+            full = self.corked_size + size > CORK_SIZE
             memcpy(self.room_for(size), data, size)
             self.corked_size += size
-            return SENT
+            return self.turn_if_much() if full else SENT
         self.check_loop()
         self.write_out()
+        self.read_wrote += size
         sent = wsf_send(self.fd, data, size, NULL, 0) if self.may_send() else 0
         if sent < size:
             self.write_rest(memoryview(wire)[sent:] if sent else wire)
-        return SENT if self.in_read else Turn()
+        return self.turn_if_much()
 
     def flush(self) -> None:
         """Write what is held back."""
@@ -511,6 +589,7 @@ cdef class MessageStream:
         if sent < size:
             rest = PyBytes_FromStringAndSize(<char*>corked + sent, size - sent)
         self.corked, self.corked_size = NULL, 0
+        self.read_wrote += size
         if self.shared.cork is NULL:
             self.shared.cork = corked
         else:
@@ -619,7 +698,6 @@ cdef class Waiter:
     cdef object loop
     cdef object callback
     cdef object context
-    cdef tuple cancelled
 
     def __init__(self, loop):
         self.loop = loop
@@ -657,16 +735,16 @@ cdef class Waiter:
     def cancel(self, msg=None):
         if self.callback is None:
             return False
-        self.cancelled = () if msg is None else (msg,)
         callback, context = self.callback, self.context
         self.callback = self.context = None
-        self.loop.call_soon(callback, self, context=context)
+        # The task is told by a future of its own, since the next may wait here before it goes on.
+        cancelled = self.loop.create_future()
+        cancelled.cancel(msg)
+        self.loop.call_soon(callback, cancelled, context=context)
         return True
 
     def result(self):
-        cancelled, self.cancelled = self.cancelled, None
-        if cancelled is not None:
-            raise asyncio.CancelledError(*cancelled)
+        pass
 
 
 cdef bint in_task(object loop) except -1:

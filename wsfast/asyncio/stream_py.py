@@ -2,8 +2,8 @@
 
 The hot path of a connection, and nothing else: bytes read become messages for the program, and its
 messages become one write. Knows asyncio's transports and tasks, the decoder and the encoder. All
-that is rare is left to the subclass, ``websocket.WebSocket``: control frames and compressed
-messages (``_sort``), the end (``_finish``, ``_ended``), sending that is not plain
+that is rare is left to the subclass, ``websocket.WebSocket``: control frames (``_sort``), messages
+that are compressed (``_inflate``), the end (``_finish``, ``_ended``), sending that is not plain
 (``_send_slowly``), and errors of a callback (``_raised``).
 
 Where the time is saved:
@@ -71,15 +71,18 @@ class MessageStream:
         "_flush_due",
         "_heard",
         "_in_read",
+        "_inflates",
         "_iterate",
         "_later",
         "_loop",
         "_max_queue",
         "_on_message",
         "_over",
+        "_partial",
         "_position",
         "_queued",
         "_read_paused",
+        "_read_wrote",
         "_ready",
         "_receive",
         "_role",
@@ -102,11 +105,12 @@ class MessageStream:
         self._max_queue = max_queue
         self._on_message = on_message
         self._transport: Any = None
-        self._buffer = read_buffer(loop)
+        self._buffer = read_buffer(loop)[: max(1, max_queue)]
         # For the subclass, which knows the state of the connection:
         self._ready = False  # whether a message may go straight onto the wire
         self._over = False  # whether no message will come after those that wait
-        self._taking = False  # whether recv_streaming takes messages in pieces
+        self._inflates = False  # whether messages that wait may be compressed
+        self._taking = False  # whether who waits takes a message in pieces
         self._heard = False  # whether bytes came, and messages went either way, since it looked
         self._active = False
         # Messages that wait: what is left of one read, and the later reads.
@@ -115,10 +119,12 @@ class MessageStream:
         self._position = 0
         self._later: deque[tuple[list[Any], int]] | None = None
         self._queued = 0
+        self._partial = 0  # bytes of the reads since, that completed no message
         self._read_paused = False
         # What is held back to leave in one write.
         self._corked: list[bytes] = []
         self._corked_size = 0
+        self._read_wrote = 0  # bytes that were written within this read
         self._in_read = False
         self._flush_due = False
         # Made when they are first needed.
@@ -135,12 +141,12 @@ class MessageStream:
 
     def _detach(self) -> None:
         """The transport is gone: nothing can be written."""
-        self._transport = None
+        self._transport = self._receive = self._iterate = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the transport may read to: no more than may wait undelivered."""
         if self._queued:
-            return self._buffer[: max(1, self._max_queue - self._queued)]
+            return self._buffer[: max(1, self._max_queue - self._queued - self._partial)]
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -151,11 +157,13 @@ class MessageStream:
         """Take bytes from the wire: deliver messages, then write what was sent meanwhile."""
         end: object = None
         self._in_read = self._heard = True
+        self._read_wrote = 0
         try:
             try:
                 received = self._decoder.feed(data)
             except ProtocolError as exc:
-                received, end = exc.completed, exc
+                # Without its traceback, which holds this frame, which holds it.
+                received, end = exc.completed, exc.with_traceback(None)
             messages: list[Any] = received
             for item in received:
                 if type(item) is not str and type(item) is not bytes:
@@ -164,8 +172,8 @@ class MessageStream:
             if messages:
                 self._active = True
                 self._deliver(messages, len(data))
-            elif self._taking:
-                self.wake()
+            else:
+                self._add_partial(len(data))
             if end is not None:
                 self._finish(end)  # type: ignore[attr-defined]
         finally:
@@ -180,6 +188,8 @@ class MessageStream:
                 except BaseException as exc:
                     self._raised(exc)  # type: ignore[attr-defined]
             return
+        size += self._partial
+        self._partial = 0
         if self._position < len(self._batch):
             if self._later is None:
                 self._later = deque()
@@ -190,6 +200,24 @@ class MessageStream:
         self.wake()
         if self._queued >= self._max_queue:
             self._pause_reading()
+
+    def _add_partial(self, size: int) -> None:
+        """Count a read without a message: if nobody waits for it, it waits undelivered, too."""
+        if self._over:
+            self._decoder.take()  # nobody will receive it
+            return
+        if self._on_message is not None or not self._decoder.unfinished:
+            return
+        self._partial += size
+        if self._taking:
+            self.wake()
+        elif self._queued + self._partial >= self._max_queue and not self._is_awaited():
+            self._pause_reading()
+
+    def _take(self) -> str | bytes | None:
+        """Take what has come of the message in progress."""
+        self._partial = 0
+        return self._decoder.take()
 
     def _pop(self) -> Any:
         message = self._batch[self._position]
@@ -202,8 +230,10 @@ class MessageStream:
             else:
                 self._batch, self._batch_size = [], 0
             self._position = 0
-            if self._read_paused and self._queued <= self._max_queue // 2:
+            if self._read_paused and self._queued + self._partial <= self._max_queue // 2:
                 self._resume_reading()
+        if self._inflates:
+            return self._inflate(message)  # type: ignore[attr-defined]
         return message
 
     def _pause_reading(self) -> None:
@@ -217,6 +247,12 @@ class MessageStream:
             if self._transport is not None:
                 self._transport.resume_reading()
 
+    def _drop_waiting(self) -> None:
+        """Forget the messages that wait."""
+        self._batch, self._batch_size, self._position = [], 0, 0
+        self._later = None
+        self._queued = 0
+
     def _waiting(self) -> bool:
         """Tell if messages wait to be received."""
         return self._position < len(self._batch)
@@ -229,7 +265,14 @@ class MessageStream:
         """
         if self._waiter is None:
             self._waiter = _Waiter(self._loop)
-        return self._waiter.waits()
+        waiter = self._waiter.waits()
+        if self._read_paused:
+            self._resume_reading()  # for the rest of a message that is larger than max_queue
+        return waiter
+
+    def _is_awaited(self) -> bool:
+        """Tell if a task waits for a message."""
+        return self._waiter is not None and self._waiter.is_awaited()
 
     def wake(self) -> None:
         """Let the task that waits for a message go on, if there is one."""
@@ -247,7 +290,7 @@ class MessageStream:
             StateError: another task is receiving already.
         """
         if self._receive is None:
-            self._receive = _Receive(self, False)
+            return self._new_receive(False)
         return self._receive
 
     def __aiter__(self) -> MessageStream:
@@ -255,8 +298,18 @@ class MessageStream:
 
     def __anext__(self) -> Any:
         if self._iterate is None:
-            self._iterate = _Receive(self, True)
+            return self._new_receive(True)
         return self._iterate
+
+    def _new_receive(self, iterating: bool) -> _Receive:
+        """Make what is awaited; keep it while the connection lasts, and no cycle after that."""
+        receive = _Receive(self, iterating)
+        if self._transport is not None:
+            if iterating:
+                self._iterate = receive
+            else:
+                self._receive = receive
+        return receive
 
     def send(self, message: Any, *, text: bool | None = None) -> Any:
         """Send one message.
@@ -299,7 +352,7 @@ class MessageStream:
         if self._corked_size <= CORK_SIZE:
             return SENT
         self.flush()
-        return SENT if self._in_read else Turn()
+        return SENT if self._in_read and self._read_wrote <= 2 * READ_SIZE else Turn()
 
     def flush(self) -> None:
         """Write what is held back."""
@@ -309,14 +362,15 @@ class MessageStream:
             wire = b"".join(self._corked)
             self._corked.clear()
             self._corked_size = 0
+            self._read_wrote += len(wire)
             if self._transport is not None:
                 self._transport.write(wire)
 
 
 def outside_loop() -> StateError:
     return StateError(
-        "send() was called outside the event loop of the connection: hand the message over with "
-        "loop.call_soon_threadsafe() or asyncio.run_coroutine_threadsafe()"
+        "send() was called outside the event loop of the connection, which may be closed: if it "
+        "runs in another thread, call loop.call_soon_threadsafe(ws.send_nowait, message)"
     )
 
 
@@ -368,14 +422,16 @@ class _Waiter:
     A future would have the task go on one turn of the loop later. This one lets it go on at once.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_loop")
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._asyncio_future_blocking = False
         self._callback: Callable[[Any], object] | None = None
         self._context: Context | None = None
-        self._cancelled: tuple[Any, ...] | None = None
+
+    def is_awaited(self) -> bool:
+        return self._callback is not None
 
     def waits(self) -> _Waiter:
         """Begin to wait.
@@ -420,16 +476,16 @@ class _Waiter:
     def cancel(self, msg: object = None) -> bool:
         if self._callback is None:
             return False
-        self._cancelled = () if msg is None else (msg,)
         callback, context = self._callback, self._context
         self._callback = self._context = None
-        self._loop.call_soon(callback, self, context=context)
+        # The task is told by a future of its own, since the next may wait here before it goes on.
+        cancelled = self._loop.create_future()
+        cancelled.cancel(msg)
+        self._loop.call_soon(callback, cancelled, context=context)
         return True
 
     def result(self) -> None:
-        cancelled, self._cancelled = self._cancelled, None
-        if cancelled is not None:
-            raise asyncio.CancelledError(*cancelled)
+        pass
 
 
 def already_receiving() -> StateError:

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable
-from contextlib import suppress
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from types import coroutine
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import ConnectionClosed, ProtocolError, StateError
-from ..frames import Close, Pong
+from ..frames import Close, CompressedMessage, Pong
 from ..kernels.buffers import Buffer
 from ..protocol.connection import Connection, State
 from ..rfc6455 import CloseCode, Role
 from .awaitables import SENT, Later
 from .stream import MessageStream
-from .stream_py import already_receiving, raise_in_loop
+from .stream_py import raise_in_loop
 
 if TYPE_CHECKING:
     from ..protocol.handshake import Accepted
@@ -67,10 +68,14 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         "_abort_due",
         "_callbacks",
         "_connection",
+        "_deferred",
+        "_deferred_size",
         "_drained",
         "_gone",
+        "_grace",
         "_pending_end",
         "_pings",
+        "_senders",
         "_settings",
         "_timer",
         "_timer_at",
@@ -116,6 +121,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             # A connection with callbacks never waits for messages, whatever it does with them.
             None if callbacks is None else callbacks.on_message or _ignore,
         )
+        self._inflates = accepted.deflate is not None
         self.request = request
         self.response = accepted.response
         self.subprotocol = accepted.subprotocol
@@ -129,8 +135,14 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         self._timer_at = 0.0
         self._abort_due: asyncio.TimerHandle | None = None
         self._pending_end: Close | ProtocolError | None = None
+        self._grace: asyncio.TimerHandle | None = None
         self._pings: dict[bytes, asyncio.Future[float]] | None = None
-        self._turns: asyncio.Lock | None = None  # who sends what cannot be sent at once
+        self._turns: asyncio.Lock | None = None  # of those who send what cannot be sent at once
+        self._senders = 0  # how many they are
+        self._deferred: deque[Callable[[], object]] | None = (
+            None  # until a message has its last piece
+        )
+        self._deferred_size = 0
         self._drained: asyncio.Future[None] | None = None  # while the peer reads too slowly
         self._gone: asyncio.Future[None] | None = None
 
@@ -206,12 +218,18 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
 
     # Receiving
 
-    async def recv_streaming(self) -> AsyncIterator[str | bytes]:
+    def recv_streaming(self) -> AsyncIterator[str | bytes]:
         """Receive the next message in pieces, as they come, so that it never is in memory whole.
 
         Pieces of text are whole characters. A compressed message comes in one piece. All limits
-        hold for the whole message: ``max_size=None`` lets it be of any length. Every piece must be
-        taken before the next message is received.
+        hold for the whole message: ``max_size=None`` lets it be of any length, and no more than
+        about ``max_queue`` of it waits to be taken. Who stops early receives the rest as the next
+        message.
+
+        ::
+
+            async for piece in ws.recv_streaming():
+                file.write(piece)
 
         Yields:
             ``str`` or ``bytes``, as ``recv`` answers.
@@ -220,43 +238,65 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             ConnectionClosed: the connection ended before the message did.
             StateError: another task is receiving.
         """
-        if self._taking:
-            raise already_receiving()
-        self._taking = True
-        try:
-            while not self._waiting() and not self._over:
-                piece = self._connection.decoder.take()
-                if piece is not None:
-                    yield piece
-                else:
-                    await _wake_up(self)
-            yield await self.recv()
-        finally:
-            self._taking = False
+        return _Pieces(self)
 
     def _sort(
         self, received: list[Any], end: ProtocolError | None
     ) -> tuple[list[Any], Close | ProtocolError | None]:
-        """Handle what is no plain message; answer the messages, and what ends the connection."""
+        """Handle what is no plain message; answer the messages, and what ends the connection.
+
+        Messages are inflated when it is their turn, since a read may hold hundreds that become a
+        thousand times larger.
+        """
         messages: list[Any] = []
         now = self._loop.time()
         ending: Close | ProtocolError | None = end
+        calls = self._inflates and self._on_message is not None
         try:
             for item in received:
                 if isinstance(item, Close):
                     ending = item  # nothing is handed out behind it
-                elif isinstance(item, (str, bytes)):
-                    messages.append(item)
+                elif isinstance(item, (str, bytes, CompressedMessage)):
+                    if not calls:
+                        messages.append(item)
+                    elif not self._over:
+                        self._hand_over(item, now)
                 else:
                     event = self._connection.handle(item, now)
-                    if isinstance(event, (str, bytes)):
-                        messages.append(event)
-                    elif isinstance(event, Pong) and self._pings:
+                    if isinstance(event, Pong) and self._pings:
                         self._ponged()
         except ProtocolError as exc:
-            ending = exc
+            ending = exc.with_traceback(None)
         self._settle()
         return messages, ending
+
+    def _hand_over(self, item: Any, now: float) -> None:
+        """Call the callback with a message that may be compressed."""
+        if isinstance(item, CompressedMessage):
+            item = self._connection.handle(item, now)
+        self._active = True
+        assert self._on_message is not None
+        try:
+            self._on_message(self, item)
+        except BaseException as exc:
+            self._raised(exc)
+
+    def _inflate(self, item: Any) -> Any:
+        """Answer a message that waited, inflated if need be.
+
+        Raises:
+            ConnectionClosed: it cannot be inflated.
+        """
+        if not isinstance(item, CompressedMessage):
+            return item
+        try:
+            return self._connection.handle(item, self._loop.time())
+        except ProtocolError as exc:
+            self._drop_waiting()
+            self._over = True
+            self._pending_end = exc.with_traceback(None)  # whatever else was pending came later
+        self._end()
+        raise self._connection.closed()
 
     # The end
 
@@ -266,8 +306,8 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             return
         self._pending_end = end
         self._over = True
-        if self._waiting():
-            self._loop.call_later(_GRACE, self._end)
+        if self._waiting() and self._connection.close_sent is None:
+            self._grace = self._loop.call_later(_GRACE, self._end)
         else:
             self._end()
 
@@ -275,6 +315,10 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         end, self._pending_end = self._pending_end, None
         if end is None:
             return
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+        self._resume_reading()  # nothing that comes now will wait
         if isinstance(end, Close):
             self._connection.handle(end, self._loop.time())
         else:
@@ -289,7 +333,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         if iterating and (
             (closed.clean and closed.code in _QUIET)
             # We closed, and the program reads on to the end.
-            or (closed.sent is not None and self._connection.failure is None)
+            or (closed.sent and not closed.received_first and self._connection.failure is None)
         ):
             return StopAsyncIteration()
         return closed
@@ -336,6 +380,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """The peer has ended its direction of TCP."""
+        self._abort_later()
         return False  # the transport writes what it has, and closes
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -369,9 +414,11 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         if self._transport is None:
             return
         connection = self._connection
-        wire = connection.data_to_send()
-        if wire:
-            self.write(wire)
+        # Pongs to a peer that does not read stay with the connection, which keeps the latest.
+        if self._drained is None or connection.state is not State.OPEN:
+            wire = connection.data_to_send()
+            if wire:
+                self.write(wire)
         if connection.state is not State.OPEN:
             self._ready = False
             self._over = True
@@ -384,11 +431,17 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             self._transport.abort()
             return
         self.flush()
+        self._abort_later()
+        if self._transport.is_closing():
+            return
         if self._connection.lingers and self._transport.can_write_eof():
             self._resume_reading()
             self._transport.write_eof()
         else:
             self._transport.close()
+
+    def _abort_later(self) -> None:
+        """Wait no longer than ``close_timeout`` for the end of TCP, and for what is unsent."""
         if self._abort_due is None and self._settings.close_timeout is not None:
             self._abort_due = self._loop.call_later(
                 self._settings.close_timeout, self._transport.abort
@@ -424,18 +477,11 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
     def _send_slowly(self, message: Any, text: bool | None) -> Any:
         """Send what is not plain: compressed, in pieces, in another type, or to a slow peer."""
         self._check_open()
-        if isinstance(message, (str, bytes, bytearray, memoryview)):
-            pieces = None
-        elif isinstance(message, (AsyncIterable, Iterable)) and not _is_buffer(message):
-            pieces = _pieces(message)
-        else:
-            pieces = None
-        busy = self._turns is not None and self._turns.locked()
         if self._drained is not None and self._settings.slow_consumer != "wait":
             return self._refuse()
-        if pieces is not None:
-            return self._send_pieces(pieces, text)
-        if busy or (self._drained is not None and self._on_message is None):
+        if _is_in_pieces(message):
+            return self._send_pieces(_pieces(message), text)
+        if self._senders or (self._drained is not None and self._on_message is None):
             return self._send_in_turn(message, text)
         if self._drained is not None:
             self._check_outgoing()
@@ -457,7 +503,9 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
 
     def _check_outgoing(self) -> None:
         limit = self._settings.max_outgoing
-        if limit is not None and self._transport.get_write_buffer_size() >= limit:
+        if limit is None:
+            return
+        if self._transport.get_write_buffer_size() + self._deferred_size >= limit:
             self._give_up()
             raise self._connection.closed()
 
@@ -480,7 +528,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             self._active = True
             self.write(wire)
         else:
-            self._send_nowait(lambda: self.write(wire))
+            self._send_nowait(lambda: self.write(wire), len(wire))
 
     def send_nowait(self, message: str | Buffer, *, text: bool | None = None) -> None:
         """Send one message without waiting, to whom it may concern; for ``broadcast``.
@@ -497,24 +545,32 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             self._connection.send(message, text=text)
             self._written()
 
-        self._send_nowait(send)
+        size = len(message) if isinstance(message, str) else memoryview(message).nbytes
+        self._send_nowait(send, size)
 
-    def _send_nowait(self, send: Callable[[], object]) -> None:
+    def _send_nowait(self, send: Callable[[], object], size: int) -> None:
         if self.state is not State.OPEN or self._transport is None:
-            return
-        if self._connection.fragmenting is not None:
-            self._loop.create_task(self._after_fragments(send))
             return
         with suppress(ConnectionClosed):
             if self._drained is not None and self._settings.slow_consumer != "wait":
                 self._refuse()
-            else:
-                self._check_outgoing()
+                return
+            self._check_outgoing()
+            if self._connection.fragmenting is None:
                 send()
+                return
+            if self._deferred is None:
+                self._deferred = deque()
+            self._deferred.append(send)
+            self._deferred_size += size
 
-    async def _after_fragments(self, send: Callable[[], object]) -> None:
-        async with self._turn():
-            self._send_nowait(send)
+    def _send_deferred(self) -> None:
+        """Send what came while a message was being sent in fragments."""
+        deferred, self._deferred = self._deferred, None
+        self._deferred_size = 0
+        if deferred is not None and self.state is State.OPEN and self._transport is not None:
+            for send in deferred:
+                send()
 
     async def _send_in_turn(self, message: Any, text: bool | None) -> None:
         async with self._turn():
@@ -524,22 +580,23 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             self._written()
 
     async def _send_pieces(self, pieces: AsyncIterator[Any], text: bool | None) -> None:
-        """Send a message in fragments, as its pieces come; the last is known by what follows it."""
+        """Send a message in fragments, each as it comes, and an empty one when no more come."""
         async with self._turn():
-            self._ready = False
             try:
-                piece = await anext(pieces, None)
-                if piece is None:
+                kind: type[str] | type[bytes] | None = None
+                async for piece in pieces:
+                    await self._writable()
+                    self._check_open()
+                    self._connection.send_fragment(piece, last=False, text=text)
+                    kind = str if isinstance(piece, str) else bytes
+                    await self._written()
+                if kind is None:
                     raise ValueError(
                         "a message in pieces needs at least one; send b'' or '' for it"
                     )
-                while piece is not None:
-                    await self._writable()
-                    self._check_open()
-                    following = await anext(pieces, None)
-                    self._connection.send_fragment(piece, last=following is None, text=text)
-                    self._written()
-                    piece = following
+                self._check_open()
+                self._connection.send_fragment(kind(), last=True, text=text)
+                self._written()
             except BaseException:
                 if self._connection.fragmenting is not None:
                     # "The fragments of one message MUST NOT be interleaved" (section 5.4): with
@@ -547,12 +604,21 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
                     self.close(CloseCode.INTERNAL_ERROR, "a message was broken off")
                 raise
             finally:
-                self._update_ready()
+                self._send_deferred()
 
-    def _turn(self) -> asyncio.Lock:
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait to be the one who sends. Nothing is sent at once meanwhile: it would overtake."""
         if self._turns is None:
             self._turns = asyncio.Lock()
-        return self._turns
+        self._senders += 1
+        self._ready = False
+        try:
+            async with self._turns:
+                yield
+        finally:
+            self._senders -= 1
+            self._update_ready()
 
     def _check_open(self) -> None:
         if self._transport is None or self._connection.close_sent is not None:
@@ -561,10 +627,10 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
     def _update_ready(self) -> None:
         self._ready = (
             self._drained is None
+            and not self._senders
             and self._transport is not None
             and self._connection.state is State.OPEN
             and self._connection.deflate is None
-            and self._connection.fragmenting is None
         )
 
     def pause_writing(self) -> None:
@@ -579,6 +645,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         if drained is not None:
             drained.set_result(None)
         self._update_ready()
+        self._settle()
 
     async def _writable(self) -> None:
         while self._drained is not None:
@@ -641,26 +708,58 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         if isinstance(exc, (SystemExit, KeyboardInterrupt)):
             self._loop.call_soon(raise_in_loop, exc)
             return
+        # That its own connection has ended is nothing wrong with a callback.
+        if isinstance(exc, ConnectionClosed) and self.state is not State.OPEN:
+            return
         _logger.error("a callback of %r raised an exception", self, exc_info=exc)
         self.close(CloseCode.INTERNAL_ERROR)
 
 
+class _Pieces(AsyncIterator[str | bytes]):
+    """The next message in pieces. It may be left at any time, and leaves nothing behind."""
+
+    def __init__(self, ws: WebSocket) -> None:
+        self._ws: WebSocket | None = ws  # None after the last piece
+
+    async def __anext__(self) -> str | bytes:
+        ws = self._ws
+        if ws is None:
+            raise StopAsyncIteration
+        while not ws._waiting() and not ws._over:
+            piece = ws._take()
+            if piece is not None:
+                return piece
+            await _more(ws)
+        self._ws = None
+        last: str | bytes = await ws.recv()
+        return last
+
+
 @coroutine
-def _wake_up(stream: MessageStream) -> Generator[Any, None, None]:
-    """Wait until the stream wakes its receiver, for whatever it is."""
-    yield stream._waits()
+def _more(ws: WebSocket) -> Generator[Any, None, None]:
+    """Wait for more of a message."""
+    waiter = ws._waits()
+    ws._taking = True
+    try:
+        yield waiter
+    finally:
+        ws._taking = False
 
 
 def _ignore(ws: MessageStream, message: str | bytes) -> None:
     pass
 
 
-def _is_buffer(message: object) -> bool:
+def _is_in_pieces(message: object) -> bool:
+    if isinstance(message, (str, bytes, bytearray, memoryview, Mapping)):
+        return False
+    if not isinstance(message, (AsyncIterable, Iterable)):
+        return False
     try:
         memoryview(message)  # type: ignore[arg-type]
     except TypeError:
-        return False
-    return True
+        return True
+    return False
 
 
 async def _pieces(message: AsyncIterable[Any] | Iterable[Any]) -> AsyncIterator[Any]:

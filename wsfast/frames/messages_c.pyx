@@ -242,6 +242,7 @@ cdef class MessageDecoder:
             or self.failure is not None
         ):
             return None
+        self.failure = INTERRUPTED  # unless nothing below runs out of memory
         memcpy(rest, self.gathered() + size, unfinished)
         if self.is_str() and self.text.width:
             piece = decode_scanned(self.gathered(), size, self.text.chars, self.text.width)
@@ -254,7 +255,13 @@ cdef class MessageDecoder:
             self.resize(unfinished)
             memcpy(self.gathered(), rest, unfinished)
             self.have = unfinished
+        self.failure = None
         return piece
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a message is in progress: its first frame has begun, its last has not ended."""
+        return self.fragments > 0
 
     cdef int decode_or_fail(
         self, const uint8_t* p, Py_ssize_t n, list received, bint reads_bytes

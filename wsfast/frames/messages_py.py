@@ -179,7 +179,7 @@ class MessageDecoder:
         >>> decoder.feed(bytes.fromhex("6c 6f"))
         ['lo']
         """
-        if self._fragments == 0 or self._opening & RSV1:
+        if self._fragments == 0 or self._opening & RSV1 or self._failure is not None:
             return None
         piece, rest = bytes(self._message), b""
         if self._opening & OPCODE_BITS == _TEXT:
@@ -192,6 +192,11 @@ class MessageDecoder:
         self._message = bytearray(rest)
         self._taken += len(piece)
         return text if self._opening & OPCODE_BITS == _TEXT and self._decode_text else piece
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a message is in progress: its first frame has begun, its last has not ended."""
+        return self._fragments > 0
 
     def _decode(self, data: bytes, received: list[Received]) -> None:
         position, end = 0, len(data)
