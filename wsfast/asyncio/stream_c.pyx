@@ -609,7 +609,8 @@ cdef class MessageStream:
     cdef int write_rest(self, object rest) except -1:
         """Leave to the transport what the socket did not take."""
         self.behind = True
-        if self._transport is not None:
+        # One whose socket has failed would log a warning for each write, until it tells us.
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(rest)
         return 0
 

@@ -363,7 +363,8 @@ class MessageStream:
             self._corked.clear()
             self._corked_size = 0
             self._read_wrote += len(wire)
-            if self._transport is not None:
+            # One whose socket has failed would log a warning for each write, until it tells us.
+            if self._transport is not None and not self._transport.is_closing():
                 self._transport.write(wire)
 
 
