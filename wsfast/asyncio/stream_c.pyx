@@ -9,6 +9,7 @@ that leaves in one write; and that goes straight to the socket while the transpo
 back, large messages without any copy.
 """
 
+cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport (
     PyBytes_AS_STRING,
@@ -126,6 +127,8 @@ cdef dict CURRENT_TASKS = tasks._current_tasks if sys.version_info < (3, 12) els
 cdef object buffers = WeakKeyDictionary()
 
 
+# Garbage collection would drop held.obj without releasing the buffer; there is no cycle to find.
+@cython.no_gc
 cdef class Buffers:
     """What the connections of a loop share, one after the other."""
 
