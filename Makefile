@@ -9,10 +9,11 @@ BUILT = $(VENV)/built
 SOURCES = setup.py pyproject.toml $(shell find wsfast -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]')
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test test-all lint types build bench bench-echo conformance sanitize neon fuzz clean
+.PHONY: demo test test-all lint types build bench bench-echo conformance interop browsers sanitize neon fuzz clean
 
 demo: build
 	$(BIN)/python examples/demo.py
+	$(BIN)/python examples/browser_demo.py --headless
 
 test: lint types build
 	$(RUN)=1 $(BIN)/python -m pytest -q -n 2
@@ -66,6 +67,20 @@ $(WSTEST): tests/conformance/wstest.txt $(VENV)/conformance
 	.venv-wstest/bin/pip install -q -r tests/conformance/wstest.txt
 	@touch $@
 
+# wsfast and the libraries of its users' peers, each as client and as server. The ws of npm, where
+# there is Node.js, goes into a folder of its own.
+interop: build $(VENV)/interop $(VENV)/ws
+	WSFAST_INTEROP=all WSFAST_NODE_MODULES=$(abspath $(VENV))/ws $(RUN)=1 $(BIN)/python -m pytest -q tests/interop
+
+$(VENV)/ws: $(VENV)/pip
+	npm install --silent --no-audit --no-fund --prefix $@ ws@8
+	@touch $@
+
+# Debian: chromium, chromium-driver, firefox-esr. Fails where one that is asked for is missing.
+BROWSERS ?= chromium firefox
+browsers: build
+	WSFAST_BROWSERS="$(BROWSERS)" $(RUN)=1 $(BIN)/python -m pytest -q tests/browsers
+
 # The kernels alone, then the compiled twins through the whole suite, each with bounds checked by
 # ASan and undefined behaviour by UBSan. PYTHONMALLOC: every object is a block of its exact size.
 sanitize: build
@@ -99,7 +114,7 @@ $(BUILT): $(VENV)/test $(SOURCES)
 	@touch $@
 
 # One stamp for each dependency group of pyproject.toml.
-$(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/echo $(VENV)/conformance $(VENV)/fuzz: $(VENV)/pip pyproject.toml
+$(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/echo $(VENV)/interop $(VENV)/conformance $(VENV)/fuzz: $(VENV)/pip pyproject.toml
 	$(BIN)/pip install -q --group $(@F)
 	@touch $@
 
