@@ -14,10 +14,20 @@ from types import TracebackType
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
+# What this process may use before it is pinned: its children would inherit the one core else.
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+
+
 def pin(index: int) -> None:
     """Keep this process on one of the cores that it may use: 0 is the first, -1 the last."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[index]})
+    if CORES:
+        os.sched_setaffinity(0, {CORES[index]})
+
+
+def unpin() -> None:
+    """Let this process run on all its cores again."""
+    if CORES:
+        os.sched_setaffinity(0, CORES)
 
 
 class Server:
@@ -25,7 +35,7 @@ class Server:
 
     def __init__(self, *command: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, *command], stdout=subprocess.PIPE, text=True
+            [sys.executable, *command], stdout=subprocess.PIPE, text=True, preexec_fn=unpin
         )
         assert self._process.stdout
         self.port = int(self._process.stdout.readline())
