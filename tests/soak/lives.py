@@ -118,10 +118,14 @@ class Life:
         await peer.until(lambda: peer.waiting <= MUCH, "echoes of much that was sent")
 
     def _few_words(self):
-        return b"".join(
-            self.peer.message(*payloads.message(self.rng, 100))
-            for _ in range(self.rng.randint(0, 3))
-        )
+        return self._words(100, self.rng.randint(0, 3))
+
+    def _many_words(self, size):
+        return self._words(size, self.rng.randint(1, 12))
+
+    def _words(self, size, count):
+        messages = (payloads.message(self.rng, size) for _ in range(count))
+        return b"".join(self.peer.message(*message) for message in messages)
 
     def _messages(self, count):
         # What cannot be compressed becomes larger, and the limit is for both sizes.
@@ -137,8 +141,7 @@ class Life:
             peer.pause_reading()
         else:
             peer.bite, peer.delay = 2048, 0.02
-        wires = [peer.message(*payloads.message(rng, 40_000)) for _ in range(rng.randint(1, 12))]
-        writing = asyncio.create_task(peer.write(b"".join(wires)))
+        writing = asyncio.create_task(peer.write(self._many_words(40_000)))
         await asyncio.wait([writing], timeout=rng.uniform(0.2, 2))
         peer.resume_reading()
         await writing
@@ -213,10 +216,7 @@ class Life:
             await peer.write(wire[: rng.randint(1, len(wire) - 1)])
         elif how == "unread":
             peer.pause_reading()
-            wires = [
-                peer.message(*payloads.message(rng, 60_000)) for _ in range(rng.randint(1, 12))
-            ]
-            writing = asyncio.create_task(peer.write(b"".join(wires)))
+            writing = asyncio.create_task(peer.write(self._many_words(60_000)))
             await asyncio.wait([writing], timeout=rng.uniform(0, 1))
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)

@@ -1,8 +1,8 @@
 """The load: peers without any code of wsfast, as many as are to be open, new ones for those gone.
 
-``python load.py client PORT ...`` connects to wsfast's server at the port. ``python load.py server 0
-...`` prints the port that it listens at, for wsfast's clients, and ends when its standard input
-does. Either prints what it has seen as one line of JSON. Everything random comes from the seed, and from
+``python load.py client PORT ...`` connects to wsfast's server at the port. ``python load.py server
+0 ...`` prints the port that it listens at, for wsfast's clients, and ends when its standard input
+does. Either prints what it has seen as one line of JSON. All that is random comes from the seed and
 the number of a life; only who is quicker than whom does not.
 """
 
@@ -29,7 +29,7 @@ TOLD = 20  # failures that are told in full
 class Load:
     """What all lives have in common, and what came of them."""
 
-    def __init__(self, options):
+    def __init__(self, options, seen):
         self.seconds, self.seed = options.seconds, options.seed
         self.connections = options.connections
         self.pause = options.connections / options.rate
@@ -40,7 +40,7 @@ class Load:
         self.failures = []
         self.late = 0.0  # seconds, the longest that this loop was behind
         self.failed = 0
-        self.seen = open(options.seen, "w")
+        self.seen = seen
         self._numbers = count(1)
 
     async def watch(self):
@@ -82,7 +82,6 @@ class Load:
             self.failures.append(f"life {life.number}, {life.kind} {life.detail}: {told}")
 
     def told(self):
-        self.seen.close()
         return {
             "lives": dict(self.lived.most_common()),
             **self.totals,
@@ -130,15 +129,16 @@ class Load:
 
 
 async def main(options):
-    load = Load(options)
     loop = asyncio.get_running_loop()
-    loop.call_later(options.seconds, load.stopping.set)
-    watching = asyncio.create_task(load.watch())
-    if options.role == "client":
-        await load.connect_to(options.port)
-    else:
-        await load.listen(loop.run_in_executor(None, sys.stdin.read))
-    watching.cancel()
+    with open(options.seen, "w") as seen:
+        load = Load(options, seen)
+        loop.call_later(options.seconds, load.stopping.set)
+        watching = asyncio.create_task(load.watch())
+        if options.role == "client":
+            await load.connect_to(options.port)
+        else:
+            await load.listen(loop.run_in_executor(None, sys.stdin.read))
+        watching.cancel()
     print(json.dumps(load.told()))
 
 

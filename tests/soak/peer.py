@@ -9,6 +9,7 @@ import socket
 import struct
 import zlib
 from collections import deque
+from itertools import pairwise
 
 from wires import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, header
 
@@ -304,7 +305,7 @@ def combined(data, key):
 def _cut_in(rng, data, count):
     """So many pieces, which may be empty."""
     places = [0, *sorted(rng.randint(0, len(data)) for _ in range(count - 1)), len(data)]
-    return [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(places)]
 
 
 def _cut(rng, data):

@@ -1,9 +1,9 @@
 """A soak test: wsfast in a process, the load in another one, and then the reckoning.
 
-``python soak.py KIND LOOP`` tries an echo of wsfast: a server whose handlers are coroutines, one with
-callbacks, or clients. For minutes, it keeps a thousand connections open: messages of all sizes and
-kinds, in fragments, cut anywhere, some compressed; slow readers, silence, resets, broken rules and
-every kind of good-bye. It prints one summary as JSON, and exits with 1 if anything is wrong:
+``python soak.py KIND LOOP`` tries an echo of wsfast: a server whose handlers are coroutines, one
+with callbacks, or clients. For minutes it keeps a thousand connections open: messages of all sizes
+and kinds, in fragments, cut anywhere, some compressed; slow readers, silence, resets, broken rules
+and every kind of good-bye. It prints one summary as JSON, and exits with 1 if anything is wrong:
 
 - an error or a warning that was logged and not asked for;
 - a message whose echo did not come, or came changed; a close code that was not the right one, at

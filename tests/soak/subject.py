@@ -147,8 +147,9 @@ class Clients:
 class Watch:
     """Samples of memory and of open connections, one a second."""
 
-    def __init__(self, connections, seconds):
-        self._connections, self._seconds = connections, seconds
+    def __init__(self, seconds):
+        self._seconds = seconds
+        self.connections = ()
         self.memory, self.open = [], []
 
     async def run(self):
@@ -158,7 +159,7 @@ class Watch:
             await asyncio.sleep(1)
             with open("/proc/self/statm") as statm:
                 self.memory.append(int(statm.read().split()[1]) * PAGE)
-            self.open.append(len(self._connections))
+            self.open.append(len(self.connections))
 
     def told(self):
         """Medians of the second fifth of the time and of the last one, of the memory in bytes."""
@@ -197,58 +198,58 @@ async def left(connections, before):
         await asyncio.sleep(0.1)
 
 
-async def main(options):
-    loop, errors = asyncio.get_running_loop(), Errors()
-    with open(options.seen, "w") as seen:
-        echo = Echo(seen)
-        settings = {
-            **times(options.seconds),
-            "max_size": MAX_SIZE,
-            "max_fragments": MAX_FRAGMENTS,
-            "compression": True,
-        }
-        async with serve(echo.handler, HOST, 0):
-            pass  # with its first listener, a loop of uvloop opens /dev/null for good
-        before = descriptors()
-        ended = loop.run_in_executor(None, sys.stdin.read)
-        if options.kind == "clients":
-            clients = Clients(echo, options, settings)
-            watch = Watch(clients.connections, options.seconds)
-            watching = asyncio.create_task(watch.run())
-            await clients.run(ended)
-            connections = clients.connections
-        else:
-            handler = echo.handler if options.kind == "coroutine" else echo.callbacks
-            server = await serve(handler, HOST, 0, **settings)
-            print(server.port, flush=True)
-            connections = server.connections
-            watch = Watch(connections, options.seconds)
-            watching = asyncio.create_task(watch.run())
-            await ended
-            # Who has ended in order is gone before the server closes.
-            gone = asyncio.create_task(empty(connections))
-            await asyncio.wait([gone], timeout=GONE_WITHIN)
-            unclosed = len(connections)
-            gone.cancel()
-            await server.close()
-            errors.count += unclosed
-            errors.told += [f"{unclosed} connections had to be closed"] * bool(unclosed)
-            del server
-        await watching
-        told = {
-            "backend": wsfast.backend,
-            **watch.told(),
-            "errors": errors.count,
-            "told": errors.told,
-            "asked_for": errors.asked_for,
-            "left": await left(connections, before),
-        }
-    print(json.dumps(told))
+async def serving(options, echo, settings, watch, errors, ended):
+    """Be a server until the load has gone."""
+    handler = echo.handler if options.kind == "coroutine" else echo.callbacks
+    async with serve(handler, HOST, 0, **settings) as server:
+        print(server.port, flush=True)
+        watch.connections = server.connections
+        await ended
+        # The server closes after the last connection has ended of itself.
+        emptying = asyncio.create_task(empty(server.connections))
+        await asyncio.wait([emptying], timeout=GONE_WITHIN)
+        emptying.cancel()
+        if server.connections:
+            errors.tell(f"{len(server.connections)} connections had to be closed")
+    return server.connections
 
 
 async def empty(connections):
     while connections:
         await asyncio.sleep(0.1)
+
+
+async def main(options):
+    loop, errors = asyncio.get_running_loop(), Errors()
+    async with serve(Callbacks(), HOST, 0):
+        pass  # with its first listener, a loop of uvloop opens /dev/null for good
+    settings = {
+        **times(options.seconds),
+        "max_size": MAX_SIZE,
+        "max_fragments": MAX_FRAGMENTS,
+        "compression": True,
+    }
+    with open(options.seen, "w") as seen:
+        before = descriptors()
+        echo, watch = Echo(seen), Watch(options.seconds)
+        watching = asyncio.create_task(watch.run())
+        ended = loop.run_in_executor(None, sys.stdin.read)
+        if options.kind == "clients":
+            clients = Clients(echo, options, settings)
+            watch.connections = connections = clients.connections
+            await clients.run(ended)
+        else:
+            connections = await serving(options, echo, settings, watch, errors, ended)
+        await watching
+        told = {
+            "backend": wsfast.backend,
+            **watch.told(),
+            "left": await left(connections, before),
+            "errors": errors.count,
+            "told": errors.told,
+            "asked_for": errors.asked_for,
+        }
+    print(json.dumps(told))
 
 
 def run(options):
