@@ -62,6 +62,14 @@ def outcome(request, **options):
         return exc.reason, exc.response.status
 
 
+def answer(request, **options):
+    """All that is answered."""
+    try:
+        return accept(request, **options)
+    except HandshakeError as exc:
+        return exc.reason, str(exc), exc.response
+
+
 def verdict(request, **options):
     error = refused(request, **options)
     return error.reason, error.response.status
@@ -230,6 +238,60 @@ class TestRefusal:
         assert status == 101 or 400 <= status < 500
         if status == 101:
             assert set(GOOD) <= set(fields)
+
+
+SPOILED = st.sampled_from(
+    [
+        *GOOD,
+        ("Connection", "keep-alive, Upgrade"),
+        ("connection", "upgrade, close"),
+        ("upgrade", "h2c"),
+        ("host", "b"),
+        ("SEC-WEBSOCKET-KEY", KEY),
+        ("Sec-WebSocket-Key", KEY[1:]),
+        ("Sec-WebSocket-Key1", "1"),
+        ("Sec-WebSocket-Version", "8"),
+        ("Sec-WebSocket-Protocol", "a, b "),
+        ("sec-websocket-protocol", "c"),
+        ("Sec-WebSocket-Protocol", "(a)"),
+        ("Sec-WebSocket-Extensions", "permessage-deflate "),
+        ("Sec-WebSocket-Extensions", "x; "),
+        ("Origin", "http://a"),
+        ("Origin", ""),
+        ("origin", " http://b "),
+        ("Content-Length", "0"),
+        ("Content-Length", "1"),
+        ("Transfer-Encoding", "chunked"),
+        ("Hostile", "upgrade: websocket"),
+        ("X-Other", "\xe9"),
+    ]
+)
+
+
+class TestTheUsualRequest:
+    """What is read by one expression gets the verdict that it would get header by header."""
+
+    @given(
+        headers=st.lists(SPOILED, max_size=4)
+        .map(lambda more: [*GOOD, *more])
+        .flatmap(st.permutations),
+        left_out=st.integers(0, 2),
+        method=st.sampled_from(["GET", "GET", "POST"]),
+        version=st.sampled_from(["1.1", "1.1", "1.0"]),
+        versions=st.sampled_from([(13,), (13, 8), (8,)]),
+    )
+    def test_it_gets_the_same_answer(self, headers, left_out, method, version, versions):
+        request = Request(method, "/", Headers(headers[left_out:]), version)
+        origins = [None, "http://a"]
+        options = {"versions": versions, "origins": origins, "subprotocols": ["b", "c"]}
+        short = answer(request, **options)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "_read_usual", lambda *_: None)
+            assert answer(request, **options) == short
+
+    def test_a_good_one_is_read_so(self, monkeypatch):
+        monkeypatch.setattr(module, "_read", None)
+        assert accept(asked(("Origin", "http://a"), ("Cookie", "a=b"))).response.status == 101
 
 
 class TestVersions:

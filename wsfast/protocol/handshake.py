@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -64,6 +65,10 @@ SelectSubprotocol: TypeAlias = Callable[[list[str]], "str | None"]
 # Values by the name of their header, in lower case.
 _Fields: TypeAlias = dict[str, list[str]]
 
+# What a good request asks for: the key, the origin, the sub-protocols and the extensions, as their
+# headers have it; empty where they say nothing.
+_Asked: TypeAlias = "tuple[str, str | None, str, str]"
+
 # Section 4.1: 16 bytes in base64.
 _is_key = re.compile(r"[A-Za-z0-9+/]{22}==").fullmatch
 
@@ -110,7 +115,8 @@ def accept_key(key: str) -> str:
     >>> accept_key("dGhlIHNhbXBsZSBub25jZQ==")
     's3pPLMBiTxaQ9kYGzzhZRbK+xOo='
     """
-    return b64encode(sha1(key.encode() + _GUID, usedforsecurity=False).digest()).decode()
+    digest = sha1(key.encode() + _GUID, usedforsecurity=False).digest()
+    return b2a_base64(digest, newline=False).decode()
 
 
 # The server.
@@ -154,19 +160,9 @@ def accept(
         ValueError: ``headers`` has one that belongs to the handshake, or ``select_subprotocol``
             chose what was not offered.
     """
-    fields = request.headers.by_name()
-    version = _check_version(request, fields, versions)
-    key = _only(fields, "Sec-WebSocket-Key")
-    if not _is_key(key):
-        raise _refused("malformed_key", "Sec-WebSocket-Key is not 16 bytes in base64")
-    # Drafts before RFC 6455 gave the header another name: versions 7 and 8.
-    _check_origin(
-        _at_most_one(fields, "Origin" if version == 13 else "Sec-WebSocket-Origin"), origins
-    )
-    subprotocol = _choose_subprotocol(
-        fields.get("sec-websocket-protocol", []), subprotocols, select_subprotocol
-    )
-    offers = ", ".join(fields.get("sec-websocket-extensions", []))
+    key, origin, offered, offers = _read_usual(request, versions) or _read(request, versions)
+    _check_origin(origin, origins)
+    subprotocol = _choose_subprotocol(offered, subprotocols, select_subprotocol)
     extensions, parameters = _choose_deflate(offers, deflate)
 
     text = (
@@ -177,10 +173,59 @@ def accept(
         text += f"Sec-WebSocket-Protocol: {subprotocol}\r\n"
     if extensions:
         text += f"Sec-WebSocket-Extensions: {extensions}\r\n"
-    answer = Headers.from_lines(text)
     if headers:
-        _add_more(answer, headers)
-    return Accepted(Response(101, answer), subprotocol, parameters)
+        text += _checked(headers)
+    return Accepted(Response(101, Headers.from_lines(text)), subprotocol, parameters)
+
+
+# What most clients send: all that a good request has to say, in the usual words, among headers of
+# other names. ``(?(3)(?!))`` fails where what the third group stands for has been there before.
+_usual_lines = re.compile(
+    r"""
+    \r\n (?: (?:
+        Upgrade:\ ()websocket
+      | Connection:\ ()(?:keep-alive,\ )?Upgrade
+      | Host:(?(3)(?!))()[^\r]*
+      | Sec-WebSocket-(?:
+          Version:\ (?(4)(?!))()13
+        | Key:\ (?(5)(?!))([A-Za-z0-9+/]{22}==)
+        | Protocol:\ (?(6)(?!))([!-~](?:[ -~]*[!-~])?)
+        | Extensions:\ (?(7)(?!))([!-~](?:[ -~]*[!-~])?)
+        )
+      | Origin:\ (?(8)(?!))([!-~]+)
+      | (?!(?i:upgrade|connection|host|origin|sec-websocket-|content-length|transfer-encoding))
+        [^\r]*
+    ) \r\n )+
+    """,
+    re.VERBOSE,
+).fullmatch
+
+
+def _read_usual(request: Request, versions: Collection[int]) -> _Asked | None:
+    """What a request of the usual kind asks for; None where ``_read`` has to judge."""
+    match = _usual_lines(request.headers.lines)
+    if match is None or request.method != "GET" or request.version != "1.1" or 13 not in versions:
+        return None
+    *needed, key, subprotocols, extensions, origin = match.groups()
+    if key is None or None in needed:
+        return None
+    return key, origin, subprotocols or "", extensions or ""
+
+
+def _read(request: Request, versions: Collection[int]) -> _Asked:
+    """What a request asks for, or what is wrong with it."""
+    fields = request.headers.by_name()
+    version = _check_version(request, fields, versions)
+    key = _only(fields, "Sec-WebSocket-Key")
+    if not _is_key(key):
+        raise _refused("malformed_key", "Sec-WebSocket-Key is not 16 bytes in base64")
+    return (
+        key,
+        # Drafts before RFC 6455 gave the header another name: versions 7 and 8.
+        _at_most_one(fields, "Origin" if version == 13 else "Sec-WebSocket-Origin"),
+        ", ".join(fields.get("sec-websocket-protocol", [])),
+        ", ".join(fields.get("sec-websocket-extensions", [])),
+    )
 
 
 def _check_version(request: Request, fields: _Fields, versions: Collection[int]) -> int:
@@ -246,12 +291,12 @@ def _is_let_in(origin: str | None, origins: Origins) -> bool:
 
 
 def _choose_subprotocol(
-    values: list[str], subprotocols: Sequence[str], select: SelectSubprotocol | None
+    value: str, subprotocols: Sequence[str], select: SelectSubprotocol | None
 ) -> str | None:
     if isinstance(subprotocols, str):
         raise TypeError(f"subprotocols is a list, as [{subprotocols!r}], and not a string")
     try:
-        offered = parse_tokens(", ".join(values)) if values else []
+        offered = parse_tokens(value) if value else []
     except ValueError as exc:
         text = f"Sec-WebSocket-Protocol: {short(str(exc))}"
         raise _refused("malformed_subprotocols", text) from None
@@ -362,7 +407,7 @@ class ClientHandshake:
             headers.add("Authorization", basic_auth(uri.username, uri.password or ""))
         if user_agent is not None and "User-Agent" not in more:
             headers.add("User-Agent", user_agent)
-        _add_more(headers, more)
+        headers.lines += _checked(more)
         for name in ("Host", "Origin"):
             if len(headers.get_all(name)) > 1:
                 raise ValueError(f"{name} would be sent more than once")
@@ -530,11 +575,16 @@ def _only(fields: _Fields, name: str) -> str:
     return value
 
 
-def _add_more(headers: Headers, more: HeaderItems) -> None:
-    """Append headers of the user's; they have been checked where they are ``Headers`` already."""
-    if not isinstance(more, Headers):
-        more = Headers(more)
-    if not _OURS.isdisjoint(more.by_name()):
-        name = next(name for name in more if name.lower() in _OURS)
+def _checked(headers: HeaderItems) -> str:
+    """The lines of headers of the user's."""
+    return _checked_lines((headers if isinstance(headers, Headers) else Headers(headers)).lines)
+
+
+# Of a server they always are the same.
+@lru_cache(maxsize=32)
+def _checked_lines(lines: str) -> str:
+    headers = Headers.from_lines(lines)
+    if not _OURS.isdisjoint(headers.by_name()):
+        name = next(name for name in headers if name.lower() in _OURS)
         raise ValueError(f"header {name} belongs to the handshake and cannot be given")
-    headers.lines += more.lines[2:]
+    return lines[2:]

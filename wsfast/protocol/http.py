@@ -29,6 +29,8 @@ __all__ = [
     "ResponseReader",
 ]
 
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
 _is_target = re.compile(r"[!-~]+").fullmatch
 
 _FIELDS = rf"(\r\n(?:{TOKEN}:[\t -~\x80-\xff]*\r\n)+)\r\n"
@@ -108,10 +110,7 @@ class Response:
     @property
     def phrase(self) -> str:
         """The usual reason phrase of the status, as ``"Forbidden"``; empty if it has none."""
-        try:
-            return HTTPStatus(self.status).phrase
-        except ValueError:
-            return ""
+        return _PHRASES.get(self.status, "")
 
     def to_bytes(self, *, body: bool = True) -> bytes:
         """The response as it goes onto the wire.
@@ -158,7 +157,7 @@ class HttpLimits:
 class _HeadReader:
     """Finds the end of a head. What is wrong depends on the bytes, not on how they are cut."""
 
-    __slots__ = ("_buffer", "_limits", "_line", "_line_start", "trailing")
+    __slots__ = ("_buffer", "_done", "_limits", "_line", "_line_start", "trailing")
 
     _what: str
 
@@ -167,6 +166,7 @@ class _HeadReader:
         self._buffer = bytearray()
         self._line = 0  # how many lines are whole
         self._line_start = 0
+        self._done = False
         self.trailing = b""
 
     def _take_head(self) -> bytes | None:
@@ -243,13 +243,9 @@ class RequestReader(_HeadReader):
         trailing: the bytes that came behind the head.
     """
 
-    __slots__ = ("_done",)
+    __slots__ = ()
 
     _what = "request"
-
-    def __init__(self, limits: HttpLimits = HttpLimits()) -> None:
-        super().__init__(limits)
-        self._done = False
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> Request | None:
         """Take bytes off the wire.
@@ -345,7 +341,7 @@ class ResponseReader(_HeadReader):
             is kept.
     """
 
-    __slots__ = ("_body", "_connection", "_done", "_interim", "_method", "_response")
+    __slots__ = ("_body", "_connection", "_interim", "_method", "_response")
 
     _what = "response"
 
@@ -360,7 +356,6 @@ class ResponseReader(_HeadReader):
         self._interim = 0  # bytes of interim responses
         self._response: Response | None = None  # whose body is being read
         self._body = bytearray()
-        self._done = False
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> Response | None:
         """Take bytes off the wire.
