@@ -26,6 +26,7 @@ TWINS = {
     "utf8": "wsfast.kernels.utf8",
     "codec": "wsfast.frames.codec",
     "messages": "wsfast.frames.messages",
+    "stream": "wsfast.asyncio.stream",
 }
 
 PYTHON_ONLY = os.environ.get("WSFAST_EXTENSION") == "0"
@@ -52,7 +53,7 @@ KERNELS = _kernel_names()
 
 @pytest.fixture(scope="session", params=BACKENDS)
 def backend(request):
-    """The modules ``mask``, ``utf8``, ``codec`` and ``messages`` of one backend."""
+    """The modules ``mask``, ``utf8``, ``codec``, ``messages`` and ``stream`` of one backend."""
     return _twins("py" if request.param == "python" else "c")
 
 

@@ -715,7 +715,11 @@ cdef class Waiter:
             elif context is None:
                 callback(self)
             else:
-                PyContext_Enter(context)
+                try:
+                    PyContext_Enter(context)
+                except RuntimeError:  # it is the one that we are called in
+                    self.loop.call_soon(callback, self, context=context)
+                    return 0
                 try:
                     callback(self)
                 finally:

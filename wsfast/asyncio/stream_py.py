@@ -456,10 +456,16 @@ class _Waiter:
             elif context is None:
                 callback(self)
             else:
-                context.run(callback, self)
+                self._call_in(context, callback)
         except (SystemExit, KeyboardInterrupt) as exc:
             # The transport would take it for an error of its own.
             self._loop.call_soon(raise_in_loop, exc)
+
+    def _call_in(self, context: Context, callback: Callable[[Any], object]) -> None:
+        try:
+            context.run(callback, self)
+        except RuntimeError:  # the context is the one that we are called in
+            self._loop.call_soon(callback, self, context=context)
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
