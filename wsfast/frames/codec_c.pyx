@@ -421,7 +421,13 @@ cdef void clear_wire(Wire* wire) noexcept:
 
 
 cdef Py_ssize_t limit(object value, str name) except -1:
-    return limit_of(value, name)
+    cdef int overflow
+    cdef long size
+    if type(value) is int:  # the usual, without a call of Python
+        size = PyLong_AsLongAndOverflow(value, &overflow)
+        if size >= 0 and not overflow:
+            return size
+    return PY_SSIZE_T_MAX if value is None else limit_of(value, name)
 
 
 cdef object violation_of(Wire* wire):

@@ -6,6 +6,7 @@ Written once for both twins, like everything about frames that is rare.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from ..kernels.utf8_py import first_error
@@ -15,6 +16,7 @@ from . import violations
 __all__ = ["Close", "CompressedMessage", "Ping", "Pong", "Received"]
 
 _MAX_REASON = MAX_CONTROL_PAYLOAD - 2  # behind the code
+_NO_STATUS = CloseCode.NO_STATUS_RECEIVED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,12 @@ class Close:
         reason: text that takes up to 123 bytes as UTF-8.
     """
 
-    code: int = CloseCode.NO_STATUS_RECEIVED.value
+    code: int = _NO_STATUS
     reason: str = ""
 
+    # Most connections end with one of the same few.
     @classmethod
+    @lru_cache(maxsize=32)
     def from_payload(cls, payload: bytes) -> Close:
         """Read the payload of a close frame.
 
@@ -63,7 +67,7 @@ class Close:
             return cls()
         if len(payload) == 1:
             raise violations.close_payload_too_short()
-        code = int.from_bytes(payload[:2], "big")
+        code = payload[0] << 8 | payload[1]
         if not may_be_sent(code):
             raise violations.close_code(code)
         try:
@@ -83,7 +87,7 @@ class Close:
                 more than 123 bytes.
             UnicodeEncodeError: a reason with a surrogate in it.
         """
-        if self.code == CloseCode.NO_STATUS_RECEIVED and not self.reason:
+        if self.code == _NO_STATUS and not self.reason:
             return b""
         if not may_be_sent(self.code):
             raise ValueError(f"code {self.code} must not be sent in a close frame")

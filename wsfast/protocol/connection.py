@@ -86,6 +86,12 @@ class State(Enum):
     CLOSED = "closed"
 
 
+# What is looked at often, by a name of its own: that of a member takes 100 ns in Python 3.11.
+OPEN, CLOSING, CLOSED = State
+CLIENT, SERVER = Role
+CLOSE, PING, PONG = Opcode.CLOSE, Opcode.PING, Opcode.PONG
+
+
 class Connection:
     """One end of a WebSocket connection, from the opening handshake to the end of TCP.
 
@@ -201,7 +207,7 @@ class Connection:
             decode=decode,
         )
         self.role = role
-        self.state = State.OPEN
+        self.state = OPEN
         self.deflate = deflate
         self._max_size = max_size
         self._decode = decode
@@ -253,7 +259,7 @@ class Connection:
             RuntimeError: an earlier call was interrupted or has not returned; the place in the
                 stream is lost.
         """
-        if self.failure is not None or self.state is State.CLOSED:
+        if self.failure is not None or self.state is CLOSED:
             return []
         error = None
         try:
@@ -307,7 +313,7 @@ class Connection:
 
         Without the peer's close frame it counts as closed with the code 1006 (section 7.1.5).
         """
-        self.state = State.CLOSED
+        self.state = CLOSED
 
     def fail(self, error: ProtocolError) -> None:
         """Fail the connection (section 7.1.7): tell the peer why, and receive nothing more.
@@ -317,12 +323,12 @@ class Connection:
         Args:
             error: what was wrong. Its ``close_code`` and its text go into our close frame.
         """
-        if self.failure is not None or self.state is State.CLOSED:
+        if self.failure is not None or self.state is CLOSED:
             return
         # Without the frames of its traceback, which hold the connection and what was read.
         self.failure = error.with_traceback(None)
-        if self.state is State.OPEN:
-            self.state = State.CLOSING
+        if self.state is OPEN:
+            self.state = CLOSING
             self.received_first = False
             text = str(error).encode(errors="replace")[:_MAX_REASON]
             self._answer = Close(int(error.close_code), text.decode(errors="ignore"))
@@ -343,11 +349,11 @@ class Connection:
         if not self._may_send:
             return
         if self._pongs == _MAX_PONGS:
-            self._out[self._newest_pong] = self._frame(Opcode.PONG, payload)
+            self._out[self._newest_pong] = self._frame(PONG, payload)
             return
         self._pongs += 1
         self._newest_pong = len(self._out)
-        self._out.append(self._frame(Opcode.PONG, payload))
+        self._out.append(self._frame(PONG, payload))
 
     def _match_pong(self, payload: bytes, now: float) -> None:
         """Find the ping that this answers, and with it those before it (section 5.5.3)."""
@@ -364,10 +370,10 @@ class Connection:
         self.close_received = close
         if self.received_first is None:
             self.received_first = True
-        if self.state is State.OPEN:
-            self.state = State.CLOSING
+        if self.state is OPEN:
+            self.state = CLOSING
             # "the endpoint typically echos the status code it received" (section 5.5.1)
-            self._answer = Close(close.code)
+            self._answer = Close(close.code) if close.reason else close
 
     # Sending
 
@@ -469,7 +475,7 @@ class Connection:
         """
         self._check_may_send()
         payload = masking_key() if payload is None else bytes_of(payload, "payload")
-        self._out.append(self._frame(Opcode.PING, payload))
+        self._out.append(self._frame(PING, payload))
         self.pings.setdefault(payload, now)
         return payload
 
@@ -482,7 +488,7 @@ class Connection:
             ValueError: it has more than 125 bytes.
         """
         self._check_may_send()
-        self._out.append(self._frame(Opcode.PONG, bytes_of(payload, "payload")))
+        self._out.append(self._frame(PONG, bytes_of(payload, "payload")))
 
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Begin to close, or do nothing where that has begun already.
@@ -502,8 +508,8 @@ class Connection:
             raise TypeError(f"reason must be a str, not {type(reason).__name__}")
         close = Close(index(code), reason)
         close.to_payload()
-        if self.state is State.OPEN:
-            self.state = State.CLOSING
+        if self.state is OPEN:
+            self.state = CLOSING
             self.received_first = False
             self._send_close(close)
 
@@ -523,18 +529,18 @@ class Connection:
 
     @property
     def _may_send(self) -> bool:
-        return self.close_sent is None and self.state is not State.CLOSED
+        return self.close_sent is None and self.state is not CLOSED
 
     def _check_may_send(self) -> None:
         if not self._may_send:
             raise self.closed()
 
     def _send_close(self, close: Close) -> None:
-        self._out.append(self._frame(Opcode.CLOSE, close.to_payload()))
+        self._out.append(self._frame(CLOSE, close.to_payload()))
         self.close_sent = close
 
     def _frame(self, opcode: Opcode, payload: bytes, *, fin: bool = True, rsv: int = 0) -> bytes:
-        key = masking_key() if self.role is Role.CLIENT else None
+        key = masking_key() if self.role is CLIENT else None
         return serialize_frame(opcode, payload, fin=fin, rsv=rsv, key=key)
 
     # Time
@@ -545,9 +551,9 @@ class Connection:
 
         When closing begins it is a time that has passed: call ``tick`` to start the clock.
         """
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             due = min(self._ping_at, self._pong_by, self._idle_by)
-        elif self.state is State.CLOSED or self.timed_out:
+        elif self.state is CLOSED or self.timed_out:
             return None
         else:
             due = self._ticked if self._close_by is None else self._close_by
@@ -565,9 +571,9 @@ class Connection:
             now: the time, in seconds. May be earlier or later than ``deadline``.
         """
         self._ticked = now
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             self._watch(now)
-        if self.state is State.CLOSING:
+        if self.state is CLOSING:
             if self._close_by is None:
                 self._close_by = now + self._close_timeout
             elif now >= self._close_by:
@@ -605,10 +611,10 @@ class Connection:
         failure; a client waits for the server to do so (section 7.1.1). Both end it after
         ``close_timeout``. See ``lingers`` for how.
         """
-        if self.state is State.CLOSED or self.timed_out:
+        if self.state is CLOSED or self.timed_out:
             return True
         return (
-            self.role is Role.SERVER
+            self.role is SERVER
             and self.close_sent is not None
             and (self.close_received is not None or self.failure is not None)
         )
@@ -621,7 +627,7 @@ class Connection:
         that. Where possible, end only our direction of it, and read on until the peer ends its own,
         or we are ``timed_out`` (section 7.1.1).
         """
-        return self.failure is not None and self.state is not State.CLOSED and not self.timed_out
+        return self.failure is not None and self.state is not CLOSED and not self.timed_out
 
     def closed(self) -> ConnectionClosed:
         """Build the error that tells how the connection ended, or how far it got with that."""
