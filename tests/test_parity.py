@@ -52,7 +52,8 @@ def order_in_source(module, suffix):
     """The public functions, classes and methods, in the order in which they are defined."""
     names = {part for name, _ in public(module) for part in name.split(".")}
     source = (ROOT / module.__name__.replace(".", "/")).with_suffix(suffix)
-    return [name for name in DEFINITION.findall(source.read_text("utf-8")) if name in names]
+    defined = dict.fromkeys(DEFINITION.findall(source.read_text("utf-8")))
+    return [name for name in defined if name in names]
 
 
 def test_the_same_docstrings(pair):
