@@ -12,7 +12,13 @@ from typing import Any
 from harness import Choices, instrumented, run
 
 with instrumented():
-    from oracle import same_decoding, same_parsing, same_serialising, same_splitting
+    from oracle import (
+        same_decoding,
+        same_parsing,
+        same_serialising,
+        same_splitting,
+        same_taking,
+    )
 
     from wsfast.exceptions import ProtocolError
     from wsfast.frames import codec_py
@@ -23,9 +29,9 @@ with instrumented():
 # First bytes of frames that can follow each other, and a few that never may.
 FIRST_BYTES = bytes.fromhex("81 82 01 02 00 80 88 89 8a c1 c2 41 42 c0 83 09")
 
-# Role, three limits, compression, reserved bits; key; type of the wire.
-_SERVER = bytes.fromhex("00 000000 00 00 37fa213d 00")
-_CLIENT = bytes.fromhex("01 000000 01 01 00000000 00")
+# Role, three limits, compression, decoding, reserved bits; key; type of the wire.
+_SERVER = bytes.fromhex("00 000000 00 00 00 37fa213d 00")
+_CLIENT = bytes.fromhex("01 000000 01 00 01 00000000 00")
 # The cuts, then 00 and a wire or 01 and frames.
 SEEDS = {
     "masked": _SERVER + bytes.fromhex("00 00 8185 37fa213d 7f9f4d5158"),
@@ -51,6 +57,7 @@ def check(data: bytes) -> None:
         "max_frame_size": max_frame_size,
         "max_fragments": choices.one_of((1 << 17, None, 0, 1, 3)),
         "compression": choices.one_of((False, True)),
+        "decode": choices.one_of((True, False)),
     }
     frame_options = {
         "max_frame_size": max_frame_size,
@@ -64,6 +71,7 @@ def check(data: bytes) -> None:
     wire = kind(frames(choices, key) if in_frames else choices.rest())
 
     same_decoding(wire, cuts, role, message_options)
+    same_taking(wire, cuts, range(len(cuts)), role, message_options)
     same_parsing(wire, cuts, role, frame_options)
     same_splitting(wire, role, max_frame_size)
     for frame in parsed(wire, role, frame_options):

@@ -32,6 +32,56 @@ def same_decoding(wire, cuts, role, options):
     return _same_trace(lambda twin: twin.messages.MessageDecoder(role, **options), wire, cuts)
 
 
+def same_taking(wire, cuts, takes, role, options):
+    """Decode with both twins, and take what has come after each read whose number is in ``takes``.
+
+    Put together it is what comes without that, to the same end.
+    """
+
+    def taken(twin):
+        return _taking(twin.messages.MessageDecoder(role, **options), wire, cuts, takes)
+
+    steps = _same(taken)
+    plain = _same(
+        lambda twin: _taking(twin.messages.MessageDecoder(role, **options), wire, cuts, ())
+    )
+    assert _put_together(steps) == _put_together(plain)
+
+
+def _taking(decoder, wire, cuts, takes):
+    """What each piece brought: all that was received, the error, and what was taken after it."""
+    steps = []
+    for number, piece in enumerate(pieces(wire, cuts)):
+        error = None
+        try:
+            received = decoder.feed(piece)
+        except ProtocolError as exc:
+            received, error = exc.completed, (type(exc), exc.args)
+        part = decoder.take() if number in takes else None
+        assert part is None or len(part) > 0
+        assert part is None or decoder.unfinished
+        steps.append(([_plain(item) for item in received], error, part, decoder.unfinished))
+    return steps
+
+
+def _put_together(steps):
+    """Everything that came, with the parts that were taken before the messages they belong to."""
+    received, parts = [], []
+    for completed, error, part, _ in steps:
+        for item in completed:
+            item = item[0] if isinstance(item, tuple) else item
+            if isinstance(item, (str, bytes)):
+                received.append(type(item)().join([*parts, item]))
+                parts = []
+            else:
+                received.append(item)
+        if error is not None:
+            return received, error
+        if part is not None:
+            parts.append(part)
+    return received, None
+
+
 def same_parsing(wire, cuts, role, options):
     """Parse frames with both ``FrameParser(role, **options)``."""
     return _same_trace(lambda twin: twin.codec.FrameParser(role, **options), wire, cuts)

@@ -147,7 +147,7 @@ def cut_wires(draw, role, rsv=0):
 limits = st.one_of(st.none(), st.sampled_from([2048, 65535, 65536, 1 << 70]), st.integers(0, 300))
 
 decoder_options = st.fixed_dictionaries(
-    {"compression": st.booleans()},
+    {"compression": st.booleans(), "decode": st.booleans()},
     optional={
         "max_size": limits,
         "max_frame_size": limits,

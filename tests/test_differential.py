@@ -36,6 +36,20 @@ def test_messages_are_decoded_alike(data, role, options):
     oracle.same_decoding(wire, cuts, role, options)
 
 
+@given(st.data(), roles, decoder_options)
+def test_parts_of_messages_are_taken_alike(data, role, options):
+    wire, cuts = data.draw(cut_wires(role, rsv=0x40 if options["compression"] else 0))
+    reads = st.integers(0, len(cuts))
+    takes = data.draw(st.one_of(st.just(range(len(cuts) + 1)), st.sets(reads, max_size=8)))
+    oracle.same_taking(wire, cuts, takes, role, options)
+
+
+@given(st.lists(shards, min_size=1, max_size=6), roles, st.booleans())
+def test_parts_of_text_in_shards_are_taken_alike(parts, role, decode):
+    wire = b"".join(fragments(role is Role.SERVER, TEXT, parts))
+    oracle.same_taking(wire, range(len(wire)), range(len(wire)), role, {"decode": decode})
+
+
 @given(st.data(), roles, parser_options)
 def test_frames_are_parsed_alike(data, role, options):
     wire, cuts = data.draw(cut_wires(role, rsv=options["allowed_rsv"]))
