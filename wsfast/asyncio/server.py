@@ -334,7 +334,8 @@ class Server:
 
     def _gone(self, ws: WebSocket) -> None:
         self.connections.discard(ws)
-        self._check_empty()
+        if self._reception.closed:
+            self._check_empty()
 
     # The end.
 

@@ -39,7 +39,7 @@ from ..exceptions import ProtocolError
 from ..kernels.buffers import bytes_of, not_copied
 from ..rfc6455 import Role
 from .awaitables import Turn, thrown
-from .stream_py import already_receiving, outside_loop, raise_in_loop
+from .stream_py import already_receiving, is_plain, outside_loop, raise_in_loop
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
@@ -109,14 +109,6 @@ cdef enum:
     CORK_SIZE = 1 << 16
     # From here on copying a message into the cork costs more than a system call of its own.
     LARGE = 1 << 14
-
-# Transports that write to their socket what they are told to write, and nothing else: what goes
-# past them is in order as long as they hold nothing back.
-cdef set PLAIN_TRANSPORTS = {
-    ("asyncio.selector_events", "_SelectorSocketTransport"),
-    ("uvloop.loop", "TCPTransport"),
-    ("uvloop.loop", "UnixTransport"),
-}
 
 cdef object CLIENT = Role.CLIENT
 
@@ -235,9 +227,8 @@ cdef class MessageStream:
 
     def _attach(self, transport: Any) -> None:
         """Begin with a transport."""
-        kind = type(transport)
         self._transport = transport
-        if (kind.__module__, kind.__name__) in PLAIN_TRANSPORTS:
+        if is_plain(transport):
             self.fd = transport.get_extra_info("socket").fileno()
             self.behind = True  # the answer to the handshake, perhaps
 
@@ -557,6 +548,10 @@ cdef class MessageStream:
         if not self.in_read:
             self.flush_due = False
         self.write_out()
+
+    def _all_sent(self) -> bool:
+        """Tell if a plain socket has taken all that was written: then nothing delays its end."""
+        return self.may_send()
 
     cdef int check_loop(self) except -1:
         if not self.in_read and _get_running_loop() is not self._loop:

@@ -37,6 +37,14 @@ READ_SIZE = 1 << 18
 # What is held back to leave in one write, at most.
 CORK_SIZE = 1 << 16
 
+# Transports that write to their socket what they are told to write, and nothing else: what goes
+# past them is in order as long as they hold nothing back.
+_PLAIN_TRANSPORTS = {
+    ("asyncio.selector_events", "_SelectorSocketTransport"),
+    ("uvloop.loop", "TCPTransport"),
+    ("uvloop.loop", "UnixTransport"),
+}
+
 _buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
 
 
@@ -79,6 +87,7 @@ class MessageStream:
         "_on_message",
         "_over",
         "_partial",
+        "_plain",
         "_position",
         "_queued",
         "_read_paused",
@@ -138,6 +147,7 @@ class MessageStream:
     def _attach(self, transport: Any) -> None:
         """Begin with a transport."""
         self._transport = transport
+        self._plain = is_plain(transport)
 
     def _detach(self) -> None:
         """The transport is gone: nothing can be written."""
@@ -366,6 +376,16 @@ class MessageStream:
             # One whose socket has failed would log a warning for each write, until it tells us.
             if self._transport is not None and not self._transport.is_closing():
                 self._transport.write(wire)
+
+    def _all_sent(self) -> bool:
+        """Tell if a plain socket has taken all that was written: then nothing delays its end."""
+        return self._plain and not self._corked and not self._transport.get_write_buffer_size()
+
+
+def is_plain(transport: Any) -> bool:
+    """Tell if a transport is one of those that do nothing but write."""
+    kind = type(transport)
+    return (kind.__module__, kind.__name__) in _PLAIN_TRANSPORTS
 
 
 def outside_loop() -> StateError:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..exceptions import ConnectionClosed, ProtocolError, StateError
 from ..frames import Close, CompressedMessage, Pong
 from ..kernels.buffers import Buffer
-from ..protocol.connection import Connection, State
+from ..protocol.connection import OPEN, SERVER, Connection, State
 from ..rfc6455 import CloseCode, Role
 from .awaitables import SENT, Later
 from .stream import MessageStream
@@ -40,6 +40,9 @@ _QUIET = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RE
 # How long the end of a connection waits, in seconds, for a program that has yet to receive messages
 # that came before it: so that they can be answered before our close frame.
 _GRACE = 1.0
+
+# The high-water mark that transports begin with.
+_USUAL_LIMIT = 1 << 16
 
 
 class WebSocket(MessageStream, asyncio.BufferedProtocol):
@@ -154,10 +157,11 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             trailing: what came behind the handshake.
         """
         self._attach(transport)
-        transport.set_write_buffer_limits(high=self._settings.write_limit)
+        if self._settings.write_limit != _USUAL_LIMIT:
+            transport.set_write_buffer_limits(high=self._settings.write_limit)
         transport.set_protocol(self)
         self._update_ready()
-        self._settle()
+        self._schedule()
         if self._callbacks is not None and self._callbacks.on_open is not None:
             self._call(self._callbacks.on_open)
         if trailing:
@@ -198,14 +202,14 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
     @property
     def close_code(self) -> int | None:
         """The close code of the peer; 1006 if none came (section 7.1.5); None while open."""
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             return None
         return self._connection.closed().code
 
     @property
     def close_reason(self) -> str | None:
         """The close reason of the peer (section 7.1.6); None while open."""
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             return None
         return self._connection.closed().reason
 
@@ -248,6 +252,8 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         Messages are inflated when it is their turn, since a read may hold hundreds that become a
         thousand times larger.
         """
+        if len(received) == 1 and isinstance(received[0], Close):
+            return [], received[0]
         messages: list[Any] = []
         now = self._loop.time()
         ending: Close | ProtocolError | None = end
@@ -395,11 +401,12 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             if timer is not None:
                 timer.cancel()
         self._timer = self._abort_due = None
-        for future in (self._pings or {}).values():
-            if not future.done():
-                future.set_exception(self._connection.closed())
-                future.exception()  # nobody has to look at it
-        self._pings = None
+        if self._pings is not None:
+            for future in self._pings.values():
+                if not future.done():
+                    future.set_exception(self._connection.closed())
+                    future.exception()  # nobody has to look at it
+            self._pings = None
         self.resume_writing()
         self.wake()
         if self._gone is not None:
@@ -415,29 +422,32 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             return
         connection = self._connection
         # Pongs to a peer that does not read stay with the connection, which keeps the latest.
-        if self._drained is None or connection.state is not State.OPEN:
+        if self._drained is None or connection.state is not OPEN:
             wire = connection.data_to_send()
             if wire:
                 self.write(wire)
-        if connection.state is not State.OPEN:
+        if connection.state is not OPEN:
             self._ready = False
             self._over = True
+            if connection.must_disconnect:
+                self._disconnect()
+                return
         self._schedule()
-        if connection.must_disconnect:
-            self._disconnect()
 
     def _disconnect(self) -> None:
         if self._connection.timed_out:
             self._transport.abort()
             return
         self.flush()
-        self._abort_later()
         if self._transport.is_closing():
-            return
-        if self._connection.lingers and self._transport.can_write_eof():
+            self._abort_later()
+        elif self._connection.lingers and self._transport.can_write_eof():
+            self._abort_later()
             self._resume_reading()
             self._transport.write_eof()
         else:
+            if not self._all_sent():  # else the transport is gone in the next turn
+                self._abort_later()
             self._transport.close()
 
     def _abort_later(self) -> None:
@@ -520,7 +530,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
     @property
     def shares_wire(self) -> bool:
         """Whether a message that was encoded once, for many, is good for this connection too."""
-        return self.role is Role.SERVER and self._connection.deflate is None
+        return self.role is SERVER and self._connection.deflate is None
 
     def write_frame(self, wire: bytes) -> None:
         """Send a message that is encoded already, without waiting; see ``send_nowait``."""
@@ -549,7 +559,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         self._send_nowait(send, size)
 
     def _send_nowait(self, send: Callable[[], object], size: int) -> None:
-        if self.state is not State.OPEN or self._transport is None:
+        if self.state is not OPEN or self._transport is None:
             return
         with suppress(ConnectionClosed):
             if self._drained is not None and self._settings.slow_consumer != "wait":
@@ -568,7 +578,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         """Send what came while a message was being sent in fragments."""
         deferred, self._deferred = self._deferred, None
         self._deferred_size = 0
-        if deferred is not None and self.state is State.OPEN and self._transport is not None:
+        if deferred is not None and self.state is OPEN and self._transport is not None:
             for send in deferred:
                 send()
 
@@ -629,7 +639,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             self._drained is None
             and not self._senders
             and self._transport is not None
-            and self._connection.state is State.OPEN
+            and self._connection.state is OPEN
             and self._connection.deflate is None
         )
 
@@ -709,7 +719,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             self._loop.call_soon(raise_in_loop, exc)
             return
         # That its own connection has ended is nothing wrong with a callback.
-        if isinstance(exc, ConnectionClosed) and self.state is not State.OPEN:
+        if isinstance(exc, ConnectionClosed) and self.state is not OPEN:
             return
         _logger.error("a callback of %r raised an exception", self, exc_info=exc)
         self.close(CloseCode.INTERNAL_ERROR)
