@@ -36,6 +36,8 @@ PATIENCE = 150
 JUDGED_FROM = 120  # seconds
 GROWTH = 0.05  # of the memory
 
+LATE = 2.0  # seconds; from here on peers miss wsfast's time-outs through no fault of wsfast
+
 # So that glibc gives back what was freed: left to itself, its heap creeps up to a plateau for
 # minutes, while what is in use of it stays the same.
 GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
@@ -106,6 +108,11 @@ def judge(options, subject, load, folder):
         wrong.append(f"left: {subject['left']}")
     if load["failed"] or subject["errors"]:
         wrong.append(f"{load['failed']} lives failed, {subject['errors']} errors were logged")
+    if wrong and load["late"] > LATE:
+        wrong.append(
+            f"the load was {load['late']} s behind, which may have made all of it: "
+            "this machine is too busy for so much; lower --rate or --connections"
+        )
     if options.seconds >= JUDGED_FROM:
         _, early, *_, late = subject["memory"]
         if late > early * (1 + GROWTH):

@@ -15,4 +15,4 @@ def times(seconds):
     """The time-outs of wsfast, in seconds, for a run of so many."""
     if seconds < 60:
         return {"open_timeout": 5, "close_timeout": 3, "ping_interval": 1, "ping_timeout": 4}
-    return {"open_timeout": 15, "close_timeout": 10, "ping_interval": 15, "ping_timeout": 20}
+    return {"open_timeout": 15, "close_timeout": 20, "ping_interval": 15, "ping_timeout": 20}
