@@ -480,12 +480,17 @@ class _Waiter:
         except (SystemExit, KeyboardInterrupt) as exc:
             # The transport would take it for an error of its own.
             self._loop.call_soon(raise_in_loop, exc)
+        finally:
+            # An exception of the task refers to this frame: let it not refer to the task.
+            callback = context = None
 
     def _call_in(self, context: Context, callback: Callable[[Any], object]) -> None:
         try:
             context.run(callback, self)
         except RuntimeError:  # the context is the one that we are called in
             self._loop.call_soon(callback, self, context=context)
+        finally:
+            del callback, context
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
