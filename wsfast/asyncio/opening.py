@@ -262,7 +262,7 @@ class Opening(asyncio.BufferedProtocol):
             ws.path_params = params
         ws.username = self._username
         del reception.pending[self]
-        self._transport.write(accepted.response.to_bytes())
+        self._transport.write(accepted.to_bytes())
         reception.opened(ws, route.handler)
         ws.start(self._transport, self._trailing)
 

@@ -322,7 +322,8 @@ class Server:
         if task.cancelled():
             ws.close(CloseCode.GOING_AWAY)
         elif exc is None:
-            ws.close()
+            if ws.transport is not None and not ws.transport.is_closing():
+                ws.close()
         # That its own connection has ended is nothing wrong with a handler.
         elif not isinstance(exc, ConnectionClosed) or ws.state is State.OPEN:
             self._failed(ws, exc)

@@ -26,7 +26,7 @@ from .stream_py import raise_in_loop
 
 if TYPE_CHECKING:
     from ..protocol.handshake import Accepted
-    from ..protocol.http import Request
+    from ..protocol.http import Request, Response
     from .handlers import Callbacks
     from .settings import Settings
 
@@ -53,8 +53,6 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
 
     Attributes:
         request: the request of the opening handshake.
-        response: the response to it.
-        subprotocol: the sub-protocol that was agreed on; None for none.
         path_params: the named parts of the path, where a ``Route`` has some.
         username: who the client is, where the server asked for basic authentication.
         dropped: messages that ``slow_consumer="drop"`` has dropped.
@@ -69,6 +67,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         "__dict__",
         "__weakref__",
         "_abort_due",
+        "_accepted",
         "_callbacks",
         "_connection",
         "_deferred",
@@ -87,8 +86,6 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         "on_closed",
         "path_params",
         "request",
-        "response",
-        "subprotocol",
         "username",
     )
 
@@ -125,9 +122,8 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             None if callbacks is None else callbacks.on_message or _ignore,
         )
         self._inflates = accepted.deflate is not None
+        self._accepted = accepted
         self.request = request
-        self.response = accepted.response
-        self.subprotocol = accepted.subprotocol
         self.path_params: dict[str, str] = {}
         self.username: str | None = None
         self.dropped = 0
@@ -168,6 +164,16 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             self.feed(trailing)
 
     # What the program may ask
+
+    @property
+    def response(self) -> Response:
+        """The response to the request."""
+        return self._accepted.response
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The sub-protocol that was agreed on; None for none."""
+        return self._accepted.subprotocol
 
     @property
     def state(self) -> State:
@@ -407,7 +413,9 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
                     future.set_exception(self._connection.closed())
                     future.exception()  # nobody has to look at it
             self._pings = None
-        self.resume_writing()
+        if self._drained is not None:
+            self.resume_writing()
+        self._ready = False
         self.wake()
         if self._gone is not None:
             self._gone.set_result(None)

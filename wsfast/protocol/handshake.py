@@ -99,14 +99,23 @@ class Accepted:
     """What both ends agreed on.
 
     Attributes:
-        response: the 101: on the server to be sent, on the client what came.
+        lines: the header fields of the 101, as ``Headers`` keeps them.
         subprotocol: the sub-protocol in use; None without one.
         deflate: the parameters of permessage-deflate; None where it is not in use.
     """
 
-    response: Response
+    lines: str
     subprotocol: str | None = None
     deflate: DeflateParameters | None = None
+
+    @property
+    def response(self) -> Response:
+        """The 101: on the server to be sent, on the client what came."""
+        return Response(101, Headers.from_lines(self.lines))
+
+    def to_bytes(self) -> bytes:
+        """The 101 as it goes onto the wire."""
+        return f"HTTP/1.1 101 Switching Protocols{self.lines}\r\n".encode("latin-1")
 
 
 def accept_key(key: str) -> str:
@@ -175,11 +184,12 @@ def accept(
         text += f"Sec-WebSocket-Extensions: {extensions}\r\n"
     if headers:
         text += _checked(headers)
-    return Accepted(Response(101, Headers.from_lines(text)), subprotocol, parameters)
+    return Accepted(text, subprotocol, parameters)
 
 
 # What most clients send: all that a good request has to say, in the usual words, among headers of
-# other names. ``(?(3)(?!))`` fails where what the third group stands for has been there before.
+# other names. ``(?(3)(?!))`` fails where what the third group stands for has been there before, and
+# ``(?(3)|(?!))`` where it has not.
 _usual_lines = re.compile(
     r"""
     \r\n (?: (?:
@@ -196,6 +206,7 @@ _usual_lines = re.compile(
       | (?!(?i:upgrade|connection|host|origin|sec-websocket-|content-length|transfer-encoding))
         [^\r]*
     ) \r\n )+
+    (?(1)|(?!)) (?(2)|(?!)) (?(3)|(?!)) (?(4)|(?!)) (?(5)|(?!))
     """,
     re.VERBOSE,
 ).fullmatch
@@ -206,9 +217,7 @@ def _read_usual(request: Request, versions: Collection[int]) -> _Asked | None:
     match = _usual_lines(request.headers.lines)
     if match is None or request.method != "GET" or request.version != "1.1" or 13 not in versions:
         return None
-    *needed, key, subprotocols, extensions, origin = match.groups()
-    if key is None or None in needed:
-        return None
+    key, subprotocols, extensions, origin = match.group(5, 6, 7, 8)
     return key, origin, subprotocols or "", extensions or ""
 
 
@@ -465,7 +474,7 @@ class ClientHandshake:
         except HandshakeError as exc:
             exc.response = response
             raise
-        return Accepted(response, subprotocol, deflate)
+        return Accepted(response.headers.lines, subprotocol, deflate)
 
     def _agreed_subprotocol(self, fields: _Fields) -> str | None:
         subprotocol = _at_most_one(fields, "Sec-WebSocket-Protocol")

@@ -269,9 +269,10 @@ class RequestReader(_HeadReader):
         if head is None:
             return None
         self._done = True
+        request = self._plain(head) or self._request(head)
         self.trailing = bytes(self._buffer)
         self._buffer.clear()
-        return self._plain(head) or self._request(head)
+        return request
 
     def receive_eof(self) -> None:
         """Note that no more bytes will come.
@@ -288,18 +289,16 @@ class RequestReader(_HeadReader):
     def _usual(self, data: bytes) -> Request | None:
         """The usual case: a plain request in one read, too short for any line to be too long."""
         limits = self._limits
-        end = data.find(b"\r\n\r\n") + 4
-        if not 4 < end <= min(limits.line, limits.head):
+        if len(data) > limits.line or len(data) > limits.head:
             return None
-        if data.count(b"\r\n", 0, end) - 2 > limits.headers:
+        if data.count(b"\r\n") - 2 > limits.headers:
             return None
         request = self._plain(data)
-        if request:
-            self._done = True
-            self.trailing = data[end:]
+        self._done = request is not None
         return request
 
     def _plain(self, data: bytes) -> Request | None:
+        """Take a plain request, and what is behind it."""
         match = _plain_request(data)
         if match is None:
             return None
@@ -307,6 +306,7 @@ class RequestReader(_HeadReader):
         lowered = text.lower()
         if lowered.count("\r\nhost:") != 1 or _has_framing(lowered):
             return None
+        self.trailing = data[match.end() :]
         return Request("GET", match[1].decode(), Headers.from_lines(text))
 
     def _request(self, head: bytes) -> Request:
