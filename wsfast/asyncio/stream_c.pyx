@@ -228,7 +228,7 @@ cdef class MessageStream:
     def _attach(self, transport: Any) -> None:
         """Begin with a transport."""
         self._transport = transport
-        if is_plain(transport):
+        if is_plain(type(transport)):
             self.fd = transport.get_extra_info("socket").fileno()
             self.behind = True  # the answer to the handshake, perhaps
 

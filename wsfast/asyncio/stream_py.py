@@ -19,6 +19,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Generator
 from contextvars import Context
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
@@ -147,7 +148,7 @@ class MessageStream:
     def _attach(self, transport: Any) -> None:
         """Begin with a transport."""
         self._transport = transport
-        self._plain = is_plain(transport)
+        self._plain = is_plain(type(transport))
 
     def _detach(self) -> None:
         """The transport is gone: nothing can be written."""
@@ -382,9 +383,9 @@ class MessageStream:
         return self._plain and not self._corked and not self._transport.get_write_buffer_size()
 
 
-def is_plain(transport: Any) -> bool:
-    """Tell if a transport is one of those that do nothing but write."""
-    kind = type(transport)
+@lru_cache(maxsize=16)
+def is_plain(kind: type) -> bool:
+    """Tell if transports of a class are of those that do nothing but write."""
     return (kind.__module__, kind.__name__) in _PLAIN_TRANSPORTS
 
 
