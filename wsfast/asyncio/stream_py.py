@@ -148,7 +148,7 @@ class MessageStream:
     def _attach(self, transport: Any) -> None:
         """Begin with a transport."""
         self._transport = transport
-        self._plain = is_plain(type(transport))
+        self._plain = is_plain(transport.__class__)
 
     def _detach(self) -> None:
         """The transport is gone: nothing can be written."""
