@@ -145,7 +145,7 @@ class Clients:
 
 
 class Watch:
-    """Samples of memory and open connections each second, and every fifth one of Python's blocks."""
+    """Samples of memory and open connections each second, and of Python's blocks every fifth."""
 
     def __init__(self, seconds):
         self._seconds = seconds
