@@ -36,8 +36,8 @@ PATIENCE = 150
 JUDGED_FROM = 120  # seconds
 
 # How much each may grow. Blocks are what Python has in use, and tell a leak of any object. Memory
-# is what the process holds, leaks of C included; heaps creep up to a plateau for minutes, while what
-# is in use of them stays the same.
+# is what the process holds, leaks of C included; heaps creep up to a plateau for minutes, while
+# what is in use of them stays the same.
 GROWTH = {"blocks": 0.03, "memory": 0.05}
 
 LATE = 2.0  # seconds; from here on peers miss wsfast's time-outs through no fault of wsfast
