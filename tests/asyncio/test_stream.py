@@ -507,6 +507,13 @@ async def test_recv_may_be_awaited_in_every_way(stream, receive):
     assert await receive(ws.recv()) in ("a", ["a"])
 
 
+async def test_two_receptions_that_are_not_awaited_yet_are_two_messages(stream):
+    ws = stream()
+    first, second = ws.recv(), ws.recv()
+    ws.feed(text("a") + text("b"))
+    assert await asyncio.gather(first, second) == ["a", "b"]
+
+
 async def test_recv_may_be_waited_for_with_others(stream):
     ws = stream()
     receiving = asyncio.create_task(ws.recv())

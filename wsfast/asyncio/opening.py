@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Opening", "Reception"]
 
 ProcessRequest: TypeAlias = Callable[[Request], "Response | Awaitable[Response | None] | None"]
-Opened: TypeAlias = Callable[[WebSocket, Handler], None]
+Opened: TypeAlias = Callable[[WebSocket, Handler, asyncio.Transport], None]
 Find: TypeAlias = Callable[[Request], "tuple[Route | Page, dict[str, str]]"]
 Result = TypeVar("Result")
 
@@ -81,7 +81,7 @@ class Reception:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop, opened: Opened) -> None:
-        """Begin to receive; ``opened`` is called with each new WebSocket and its handler."""
+        """Begin to receive; ``opened`` starts each new WebSocket, and its handler."""
         self.loop, self.buffer, self.opened = loop, read_buffer(loop), opened
 
     def opening(self) -> Opening:
@@ -263,8 +263,9 @@ class Opening(asyncio.BufferedProtocol):
         ws.username = self._username
         del reception.pending[self]
         self._transport.write(accepted.to_bytes())
-        reception.opened(ws, route.handler)
-        ws.start(self._transport, self._trailing)
+        reception.opened(ws, route.handler, self._transport)
+        if self._trailing:
+            ws.feed(self._trailing)
 
     def _refuse(self, exc: BaseException) -> None:
         if isinstance(exc, HandshakeError):

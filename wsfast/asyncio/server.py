@@ -301,10 +301,11 @@ class Server:
 
     # The account of connections and handlers.
 
-    def _opened(self, ws: WebSocket, handler: Handler) -> None:
-        """A connection begins: run its handler."""
+    def _opened(self, ws: WebSocket, handler: Handler, transport: asyncio.Transport) -> None:
+        """A connection begins: run its handler, which may use it from its first step on."""
         self.connections.add(ws)
         ws.on_closed = self._on_gone
+        ws.start(transport)
         if isinstance(handler, Callbacks):
             return
         try:

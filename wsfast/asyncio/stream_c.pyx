@@ -194,7 +194,6 @@ cdef class MessageStream:
     cdef bint behind  # whether the transport may hold something back
     # Made when they are first needed.
     cdef Waiter waiter
-    cdef Receive receive
     cdef Receive iterate
 
     def __cinit__(self):
@@ -234,7 +233,7 @@ cdef class MessageStream:
 
     def _detach(self) -> None:
         """The transport is gone: nothing can be written."""
-        self._transport = self.receive = self.iterate = None
+        self._transport = self.iterate = None
         self.fd = -1
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -408,26 +407,17 @@ cdef class MessageStream:
             ConnectionClosed: no more messages will come.
             StateError: another task is receiving already.
         """
-        if self.receive is None:
-            return self.new_receive(False)
-        return self.receive
+        return Receive(self, False)
 
     def __aiter__(self) -> MessageStream:
         return self
 
     def __anext__(self) -> Any:
-        if self.iterate is None:
-            return self.new_receive(True)
-        return self.iterate
-
-    cdef Receive new_receive(self, bint iterating):
-        """Make what is awaited; keep it while the connection lasts, and no cycle after that."""
-        cdef Receive receive = Receive(self, iterating)
-        if self._transport is not None:
-            if iterating:
+        cdef Receive receive = self.iterate
+        if receive is None:
+            receive = Receive(self, True)
+            if self._transport is not None:  # else it would stay, and be a cycle
                 self.iterate = receive
-            else:
-                self.receive = receive
         return receive
 
     def send(self, message: Any, *, text: bool | None = None) -> Any:
@@ -613,11 +603,12 @@ cdef class MessageStream:
         return 0
 
 
+@cython.freelist(8)
 cdef class Receive:
     """The next message, to be awaited: by ``recv``, or by ``async for``, which ends quietly.
 
-    One object serves every call, since only one task may wait. It has the methods of a coroutine
-    and no other state than the stream's, so that a task can be made of it.
+    It has the methods of a coroutine, so that a task can be made of it, and no other state than the
+    stream's, so that one object serves a whole iteration.
     """
 
     cdef MessageStream stream

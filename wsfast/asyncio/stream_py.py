@@ -94,7 +94,6 @@ class MessageStream:
         "_read_paused",
         "_read_wrote",
         "_ready",
-        "_receive",
         "_role",
         "_taking",
         "_transport",
@@ -139,7 +138,6 @@ class MessageStream:
         self._flush_due = False
         # Made when they are first needed.
         self._waiter: _Waiter | None = None
-        self._receive: _Receive | None = None
         self._iterate: _Receive | None = None
 
     def __reduce__(self) -> NoReturn:
@@ -152,7 +150,7 @@ class MessageStream:
 
     def _detach(self) -> None:
         """The transport is gone: nothing can be written."""
-        self._transport = self._receive = self._iterate = None
+        self._transport = self._iterate = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the transport may read to: no more than may wait undelivered."""
@@ -300,26 +298,17 @@ class MessageStream:
             ConnectionClosed: no more messages will come.
             StateError: another task is receiving already.
         """
-        if self._receive is None:
-            return self._new_receive(False)
-        return self._receive
+        return _Receive(self, False)
 
     def __aiter__(self) -> MessageStream:
         return self
 
     def __anext__(self) -> Any:
-        if self._iterate is None:
-            return self._new_receive(True)
-        return self._iterate
-
-    def _new_receive(self, iterating: bool) -> _Receive:
-        """Make what is awaited; keep it while the connection lasts, and no cycle after that."""
-        receive = _Receive(self, iterating)
-        if self._transport is not None:
-            if iterating:
+        receive = self._iterate
+        if receive is None:
+            receive = _Receive(self, True)
+            if self._transport is not None:  # else it would stay, and be a cycle
                 self._iterate = receive
-            else:
-                self._receive = receive
         return receive
 
     def send(self, message: Any, *, text: bool | None = None) -> Any:
@@ -399,8 +388,8 @@ def outside_loop() -> StateError:
 class _Receive:
     """The next message, to be awaited: by ``recv``, or by ``async for``, which ends quietly.
 
-    One object serves every call, since only one task may wait. It has the methods of a coroutine
-    and no other state than the stream's, so that a task can be made of it.
+    It has the methods of a coroutine, so that a task can be made of it, and no other state than the
+    stream's, so that one object serves a whole iteration.
     """
 
     __slots__ = ("_iterating", "_stream")
