@@ -9,7 +9,8 @@ BUILT = $(VENV)/built
 SOURCES = setup.py pyproject.toml $(shell find wsfast -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]')
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test test-all lint types build bench bench-echo conformance interop browsers sanitize neon fuzz clean
+.PHONY: demo test test-all lint types build bench bench-echo conformance interop browsers soak sanitize neon \
+  fuzz clean
 
 demo: build
 	$(BIN)/python examples/demo.py
@@ -50,7 +51,8 @@ bench-echo: build $(VENV)/echo
 
 # The Autobahn test suite, whole: both roles on both backends, by kosoku, then by the original
 # wstest, where there is a Python 2.7 to run it.
-PYTHON2 ?= $(firstword $(shell command -v python2.7) $(wildcard $(HOME)/.pyenv/versions/2.7.*/bin/python2.7))
+PYTHON2 ?= $(shell for python in python2.7 $(HOME)/.pyenv/versions/2.7.*/bin/python2.7; do \
+  "$$python" -c "" 2>/dev/null && echo "$$python" && break; done)
 WSTEST = .venv-wstest/bin/wstest
 
 conformance: build $(if $(PYTHON2),$(WSTEST))
@@ -80,6 +82,18 @@ $(VENV)/ws: $(VENV)/pip
 BROWSERS ?= chromium firefox
 browsers: build
 	WSFAST_BROWSERS="$(BROWSERS)" $(RUN)=1 $(BIN)/python -m pytest -q tests/browsers
+
+# An echo of wsfast and, from a process of its own, a thousand peers, good and bad: each of SOAK for
+# SOAK_SECONDS. What it names is coroutine, callbacks or clients, on uvloop or asyncio.
+SOAK_SECONDS ?= 300
+SOAK_CONNECTIONS ?= 1000
+SOAK ?= coroutine/uvloop callbacks/asyncio clients/uvloop
+
+soak: build
+	@failed=; for each in $(SOAK); do \
+	  $(RUN)=1 $(BIN)/python tests/soak/soak.py $${each%/*} $${each#*/} \
+	    --seconds $(SOAK_SECONDS) --connections $(SOAK_CONNECTIONS) || failed=1; \
+	done; test -z "$$failed"
 
 # The kernels alone, then the compiled twins through the whole suite, each with bounds checked by
 # ASan and undefined behaviour by UBSan. PYTHONMALLOC: every object is a block of its exact size.
