@@ -264,6 +264,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         now = self._loop.time()
         ending: Close | ProtocolError | None = end
         calls = self._inflates and self._on_message is not None
+        handled = False
         try:
             for item in received:
                 if isinstance(item, Close):
@@ -272,20 +273,22 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
                     if not calls:
                         messages.append(item)
                     elif not self._over:
-                        self._hand_over(item, now)
+                        self._hand_over(item)
                 else:
+                    handled = True
                     event = self._connection.handle(item, now)
                     if isinstance(event, Pong) and self._pings:
                         self._ponged()
         except ProtocolError as exc:
             ending = exc.with_traceback(None)
-        self._settle()
+        if handled:
+            self._settle()
         return messages, ending
 
-    def _hand_over(self, item: Any, now: float) -> None:
+    def _hand_over(self, item: Any) -> None:
         """Call the callback with a message that may be compressed."""
         if isinstance(item, CompressedMessage):
-            item = self._connection.handle(item, now)
+            item = self._connection.inflate(item)
         self._active = True
         assert self._on_message is not None
         try:
@@ -302,7 +305,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         if not isinstance(item, CompressedMessage):
             return item
         try:
-            return self._connection.handle(item, self._loop.time())
+            return self._connection.inflate(item)
         except ProtocolError as exc:
             self._drop_waiting()
             self._over = True
@@ -497,7 +500,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         self._check_open()
         if self._drained is not None and self._settings.slow_consumer != "wait":
             return self._refuse()
-        if _is_in_pieces(message):
+        if type(message) not in (str, bytes) and _is_in_pieces(message):
             return self._send_pieces(_pieces(message), text)
         if self._senders or (self._drained is not None and self._on_message is None):
             return self._send_in_turn(message, text)

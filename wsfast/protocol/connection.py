@@ -89,6 +89,7 @@ class State(Enum):
 # What is looked at often, by a name of its own: that of a member takes 100 ns in Python 3.11.
 OPEN, CLOSING, CLOSED = State
 CLIENT, SERVER = Role
+TEXT, BINARY = Opcode.TEXT, Opcode.BINARY
 CLOSE, PING, PONG = Opcode.CLOSE, Opcode.PING, Opcode.PONG
 
 
@@ -298,8 +299,7 @@ class Connection:
             MessageTooBig: it is larger than ``max_size``.
         """
         if isinstance(item, CompressedMessage):
-            self.active = True
-            return self._inflate(item)
+            return self.inflate(item)
         if isinstance(item, Ping):
             self._answer_ping(item.payload)
         elif isinstance(item, Pong):
@@ -333,11 +333,17 @@ class Connection:
             text = str(error).encode(errors="replace")[:_MAX_REASON]
             self._answer = Close(int(error.close_code), text.decode(errors="ignore"))
 
-    def _inflate(self, message: CompressedMessage) -> str | bytes:
+    def inflate(self, message: CompressedMessage) -> str | bytes:
+        """Decompress a message: ``handle`` for what is known to be one.
+
+        Raises:
+            ProtocolError: as ``handle`` does.
+        """
+        self.active = True
         if self.deflate is None:
             raise StateError("compressed message, but no codec: not what this decoder handed out")
         payload = self.deflate.decompress(message.payload, self._max_size)
-        if message.opcode is Opcode.BINARY or (not self._decode and is_valid_utf8(payload)):
+        if message.opcode is BINARY or (not self._decode and is_valid_utf8(payload)):
             return payload
         try:
             return decode_utf8(payload)
@@ -392,7 +398,8 @@ class Connection:
             TypeError: neither text nor bytes-like.
             ValueError: bytes that are not contiguous, or not UTF-8 where ``text`` is True.
         """
-        self._check_may_send()
+        if self.close_sent is not None or self.state is CLOSED:
+            raise self.closed()
         if self.fragmenting is not None:
             raise StateError("a message is being sent in fragments: send its last one first")
         if self.deflate is None and (text is None or text is isinstance(message, str)):
@@ -431,7 +438,7 @@ class Connection:
         opcode, payload = _typed(piece, text)
         if self.fragmenting not in (None, opcode):
             raise TypeError("a message is sent as text or as bytes: its fragments must be alike")
-        if opcode is Opcode.TEXT:
+        if opcode is TEXT:
             self._check_text_piece(payload, last, isinstance(piece, str))
         rsv = 0
         if self.deflate is not None:
@@ -646,8 +653,8 @@ def _seconds(value: float | None, name: str) -> float:
 def _typed(message: str | Buffer, text: bool | None) -> tuple[Opcode, bytes]:
     """Find what a message is sent as, and its bytes."""
     if isinstance(message, str):
-        return Opcode.BINARY if text is False else Opcode.TEXT, encode_utf8(message)
-    return Opcode.TEXT if text else Opcode.BINARY, bytes_of(message, "message")
+        return BINARY if text is False else TEXT, encode_utf8(message)
+    return TEXT if text else BINARY, bytes_of(message, "message")
 
 
 def _not_utf8() -> ValueError:
