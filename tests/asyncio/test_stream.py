@@ -356,6 +356,50 @@ async def test_sending_goes_on_directly_when_the_transport_is_empty_again(stream
     await gone(ws, peer)
 
 
+async def test_nothing_follows_what_the_transport_has_thrown_away(stream):
+    """Else the peer takes it for the rest of a message that was cut off."""
+    ws, peer = await connected(stream)
+    ws.send(bytes(1 << 20))  # more than the socket takes
+    await turns(1)
+    taken = len(await received(peer, 1))
+    ws.transport.abort()
+    ws.send(b"a" * (1 << 16))
+    await ws.lost
+    wire = bytearray()
+    while data := await asyncio.get_running_loop().sock_recv(peer, 1 << 16):
+        wire += data
+    assert taken + len(wire) < 1 << 20
+    assert not any(wire)
+    peer.close()
+
+
+async def test_a_finalizer_may_send_while_it_is_written(stream):
+    """As may a signal handler: both run between any two steps of Python's."""
+    ws, peer = await connected(stream)
+    ws.send(bytes(1 << 16))  # the transport holds something, and is asked for it each time
+    ws.send("first")
+    inner = [f"{number} {'x' * 8000}" for number in range(20)]
+
+    def send(frame, event, argument):
+        if frame.f_code.co_name == "get_write_buffer_size":
+            sys.setprofile(None)
+            for message in inner:
+                ws.send(message)
+
+    sys.setprofile(send)
+    try:
+        ws.flush()
+    finally:
+        sys.setprofile(None)
+    if ws.transport.__class__.__module__ == "uvloop.loop":  # asks nothing of Python
+        for message in inner:
+            ws.send(message)
+    ws.send("last")
+    wire = frame(False, BINARY, bytes(1 << 16)) + sent("first", *inner, "last")
+    assert await received(peer, len(wire)) == wire
+    await gone(ws, peer)
+
+
 async def test_nothing_is_written_when_the_connection_is_lost(stream):
     ws, peer = await connected(stream)
     ws.send("a")

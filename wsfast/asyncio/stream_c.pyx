@@ -568,12 +568,15 @@ cdef class MessageStream:
 
     cdef int write_out(self) except -1:
         """Write what is held back, and hand the memory on to the next connection."""
-        cdef uint8_t* corked = self.corked
-        cdef Py_ssize_t size = self.corked_size, sent
+        cdef uint8_t* corked
+        cdef Py_ssize_t size, sent
         cdef object rest = None
+        # This may run Python, and that send, in a finalizer or a signal handler: so it comes first.
+        cdef bint direct = self.corked is not NULL and self.may_send()
+        corked, size = self.corked, self.corked_size
         if corked is NULL:
             return 0
-        sent = wsf_send(self.fd, corked, size, NULL, 0) if self.may_send() else 0
+        sent = wsf_send(self.fd, corked, size, NULL, 0) if direct and not self.behind else 0
         if sent < size:
             rest = PyBytes_FromStringAndSize(<char*>corked + sent, size - sent)
         self.corked, self.corked_size = NULL, 0
@@ -591,7 +594,10 @@ cdef class MessageStream:
         if self.fd < 0:
             return False
         if self.behind:
-            self.behind = self._transport.get_write_buffer_size() > 0
+            # One that closes may have thrown away what it held, and nothing can follow that.
+            self.behind = (
+                self._transport.get_write_buffer_size() > 0 or self._transport.is_closing()
+            )
         return not self.behind
 
     cdef int write_rest(self, object rest) except -1:
