@@ -80,6 +80,9 @@ def test_no_password_is_shown():
     with pytest.raises(ValueError, match="scheme") as caught:
         parse_proxy("gopher://me:secret@proxy.test")
     assert "secret" not in str(caught.value)
+    with pytest.raises(ValueError, match="Port") as caught:
+        parse_proxy("http://me:secret/with-a-slash@proxy.test")
+    assert "secret" not in str(caught.value)
 
 
 # The environment.
@@ -338,6 +341,12 @@ async def test_a_proxy_that_is_not_there_is_an_error_of_the_network(scheme):
         pass
     with pytest.raises(OSError, match=r"."):
         await connect(f"ws://{HOST}/", proxy=f"{scheme}://{HOST}:{port}")
+
+
+async def test_credentials_that_cannot_be_sent_are_an_error_at_once():
+    async with listening(HttpProxy()) as port:
+        with pytest.raises(ValueError, match="a user name with a colon"):
+            await connect(f"ws://{HOST}/", proxy=f"http://me%3Aagain:pw@{HOST}:{port}")
 
 
 async def test_a_library_that_is_missing_is_named(monkeypatch):

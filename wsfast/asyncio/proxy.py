@@ -8,6 +8,7 @@ is spoken behind the proxy.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl as tls
 from dataclasses import dataclass, field
@@ -78,7 +79,9 @@ def parse_proxy(url: str) -> Proxy:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port
     except ValueError as exc:
-        raise ValueError(f"the URL of the proxy cannot be taken apart: {exc}") from None
+        # The text quotes what stands for the port, which may be a password cut at a slash.
+        text = re.sub(r"(['\"]).*\1", "...", str(exc))
+        raise ValueError(f"the URL of the proxy cannot be taken apart: {text}") from None
     if parts.scheme not in _PORTS:
         raise ValueError(f"proxy of the scheme {parts.scheme!r}, and known are {', '.join(_PORTS)}")
     if not parts.hostname:
@@ -172,6 +175,7 @@ async def open_tunnel(
         cancelled call leaves none open.
 
     Raises:
+        ValueError: a user name or a password that basic authentication cannot carry.
         OSError: the proxy cannot be reached.
         HandshakeError: it refuses (``"proxy"``; ``response`` tells more), or does not speak HTTP.
     """
@@ -198,16 +202,18 @@ class _Tunnel(asyncio.BufferedProtocol):
         self.opened: asyncio.Future[asyncio.Transport] = loop.create_future()
         self._proxy = proxy
         self._target = target
+        headers = Headers({"Host": target})
+        if proxy.username is not None:
+            credentials = basic_auth(proxy.username, proxy.password or "")
+            headers.add("Proxy-Authorization", credentials)
+        # Here, where an error finds the caller.
+        self._request = Request("CONNECT", target, headers).to_bytes()
         self._reader = ResponseReader(limits, "CONNECT")
         self._buffer: memoryview = read_buffer(loop)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        headers = Headers({"Host": self._target})
-        if self._proxy.username is not None:
-            credentials = basic_auth(self._proxy.username, self._proxy.password or "")
-            headers.add("Proxy-Authorization", credentials)
-        self._transport.write(Request("CONNECT", self._target, headers).to_bytes())
+        self._transport.write(self._request)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
