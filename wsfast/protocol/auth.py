@@ -10,7 +10,8 @@ import hmac
 import os
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from inspect import isawaitable
 from typing import TypeAlias
 
 from .http import Request, Response
@@ -78,13 +79,16 @@ def check_basic_auth(request: Request, credentials: Credentials) -> str | None:
 
     Returns:
         The user name, where the password is right; else None: answer with ``basic_challenge()``.
+
+    Raises:
+        TypeError: the function is async, and so decides nothing here.
     """
     given = parse_basic_auth(request)
     if given is None:
         return None
     username, password = given
     if callable(credentials):
-        right = credentials(username, password)
+        right = decided(credentials(username, password))
     else:
         # An unknown name takes the same way, with a password that nobody can give.
         wanted = credentials.get(username, "\0")
@@ -104,6 +108,19 @@ def basic_challenge(realm: str = "wsfast") -> Response:
         "A user name and a password are needed.",
         {"WWW-Authenticate": f'Basic realm="{quoted}", charset="UTF-8"'},
     )
+
+
+def decided(answer: object) -> bool:
+    """What a function of the program says to whether somebody is let in.
+
+    Raises:
+        TypeError: something to be awaited, which would let in everybody, being true.
+    """
+    if not isawaitable(answer):
+        return bool(answer)
+    if isinstance(answer, Coroutine):
+        answer.close()
+    raise TypeError("a function that decides who is let in is async, and must be a plain one")
 
 
 def _digest(text: str) -> bytes:
