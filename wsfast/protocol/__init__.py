@@ -1,17 +1,9 @@
 """The protocol without sockets and without a clock: handshakes, extensions, connections."""
 
+from .auth import basic_auth, basic_challenge, check_basic_auth
 from .connection import Connection, Event, State
 from .deflate import Deflate
-from .handshake import (
-    Accepted,
-    ClientHandshake,
-    accept,
-    accept_key,
-    basic_auth,
-    basic_challenge,
-    check_basic_auth,
-    is_upgrade,
-)
+from .handshake import Accepted, ClientHandshake, accept, accept_key, is_upgrade
 from .headers import Headers
 from .http import HttpLimits, Request, RequestReader, Response, ResponseReader
 from .uri import Uri, parse_uri

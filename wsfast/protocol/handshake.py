@@ -23,7 +23,7 @@ from urllib.parse import urljoin
 
 from .._version import __version__
 from ..exceptions import HandshakeError
-from .auth import Credentials, basic_auth, basic_challenge, check_basic_auth, decided
+from .auth import Credentials, basic_auth, basic_challenge, check_basic_auth
 from .extensions import format_extensions, parse_extensions, parse_tokens
 from .headers import HeaderItems, Headers, short
 from .http import HttpLimits, Request, Response, ResponseReader
@@ -168,7 +168,6 @@ def accept(
         HandshakeError: refused; ``response`` is the answer to send.
         ValueError: ``headers`` has one that belongs to the handshake, or ``select_subprotocol``
             chose what was not offered.
-        TypeError: the function of the origin is async.
     """
     key, origin, offered, offers = _read_usual(request, versions) or _read(request, versions)
     _check_origin(origin, origins)
@@ -291,7 +290,7 @@ def _is_let_in(origin: str | None, origins: Origins) -> bool:
     if isinstance(origins, str):
         raise TypeError(f"origins is a list, as [{origins!r}], and not a string")
     if callable(origins):
-        return decided(origins(origin))
+        return bool(origins(origin))
     if isinstance(origins, re.Pattern):
         origins = (origins,)
     return origin in origins or (

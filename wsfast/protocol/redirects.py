@@ -1,0 +1,79 @@
+"""Where a redirect leads, and what may go along (RFC 9110 section 15.4).
+
+Judges answers other than a 101; whether to follow is the client's to decide. Opens nothing.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin
+
+from ..exceptions import HandshakeError
+from .headers import HeaderItems, Headers, short
+from .http import Response
+from .uri import Uri, parse_uri
+
+__all__ = ["redirect_headers", "redirect_target"]
+
+# What is between the user and one origin, and no other's to see.
+_CONFIDENTIAL = frozenset({"authorization", "cookie", "host", "proxy-authorization"})
+
+
+def redirect_target(uri: Uri, response: Response) -> Uri | None:
+    """Where a response redirects to (RFC 9110 section 15.4).
+
+    Credentials in the URI stay with it while the origin is the same; those in Location are not
+    used.
+
+    Args:
+        uri: what was asked for.
+        response: what the server answered.
+
+    Returns:
+        What to ask for instead, or None: this is no redirect.
+
+    Raises:
+        HandshakeError: the redirect must not be followed: malformed, or from TLS to none.
+    """
+    location = response.headers.get("Location")
+    if response.status not in (301, 302, 303, 307, 308) or location is None:
+        return None
+    try:
+        # As http, since urljoin joins schemes that it knows.
+        base = f"{uri.origin}{uri.target}"
+        target = urljoin(base, location).partition("#")[0]
+        scheme, colon, rest = target.partition(":")
+        scheme = {"http": "ws", "https": "wss"}.get(scheme.lower(), scheme)
+        found = parse_uri(scheme + colon + rest)
+    except ValueError as exc:
+        raise HandshakeError("bad_redirect", f"Location: {short(str(exc))}", response) from None
+    if uri.secure and not found.secure:
+        raise HandshakeError(
+            "insecure_redirect", f"the server redirects from TLS to none, to {found}", response
+        )
+    same = found.origin == uri.origin
+    return Uri(
+        found.secure,
+        found.host,
+        found.port,
+        found.target,
+        uri.username if same else None,
+        uri.password if same else None,
+    )
+
+
+def redirect_headers(headers: HeaderItems, uri: Uri, target: Uri) -> Headers:
+    """The headers that may go along to where a redirect leads.
+
+    To another origin neither Authorization, Proxy-Authorization and Cookie go, nor Host.
+
+    Args:
+        headers: those that were given for ``uri``.
+        uri: what was asked for.
+        target: what is asked for instead.
+    """
+    kept = Headers(headers)
+    if uri.origin == target.origin:
+        return kept
+    return Headers(
+        [(name, value) for name, value in kept.items() if name.lower() not in _CONFIDENTIAL]
+    )
