@@ -104,6 +104,16 @@ def test_a_function_decides():
     assert calls == [("a", "yes"), ("a", "no")]
 
 
+def test_a_function_that_is_async_lets_in_nobody():
+    """What it returns is true, whatever it would say."""
+
+    async def right(username, password):
+        return False
+
+    with pytest.raises(TypeError, match="is async"):
+        check_basic_auth(asked(basic_auth("a", "no")), right)
+
+
 @pytest.mark.parametrize("username", ["Aladdin", "unknown"])
 def test_passwords_are_compared_in_constant_time(monkeypatch, username):
     compared = []

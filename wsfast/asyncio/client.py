@@ -18,8 +18,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from ..exceptions import HandshakeError
-from ..protocol.handshake import USER_AGENT, ClientHandshake, redirect_headers, redirect_target
+from ..protocol.handshake import USER_AGENT, ClientHandshake
 from ..protocol.http import HeaderItems, Headers, HttpLimits
+from ..protocol.redirects import redirect_headers, redirect_target
 from ..protocol.uri import Uri, parse_uri
 from ..rfc6455 import Role
 from .dialing import Dialer
@@ -300,7 +301,8 @@ class _Opening(asyncio.BufferedProtocol):
         except Exception as exc:
             self._fail(exc)
         else:
-            self.opened.set_result(ws)
+            if not self.opened.done():  # on_open may have cancelled who waits
+                self.opened.set_result(ws)
 
     def eof_received(self) -> None:
         try:
