@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha1
 from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import urljoin
 
 from .._version import __version__
 from ..exceptions import HandshakeError
-from .auth import Credentials, basic_auth, basic_challenge, check_basic_auth, decided
+from .auth import basic_auth, decided
 from .extensions import format_extensions, parse_extensions, parse_tokens
 from .headers import HeaderItems, Headers, short
 from .http import HttpLimits, Request, Response, ResponseReader
@@ -36,17 +35,11 @@ __all__ = [
     "USER_AGENT",
     "Accepted",
     "ClientHandshake",
-    "Credentials",
     "Origins",
     "SelectSubprotocol",
     "accept",
     "accept_key",
-    "basic_auth",
-    "basic_challenge",
-    "check_basic_auth",
     "is_upgrade",
-    "redirect_headers",
-    "redirect_target",
 ]
 
 USER_AGENT = f"wsfast/{__version__}"
@@ -89,9 +82,6 @@ _OURS = frozenset(
         "sec-websocket-version",
     }
 )
-
-# What is between the user and one origin, and no other's to see.
-_CONFIDENTIAL = frozenset({"authorization", "cookie", "host", "proxy-authorization"})
 
 
 @dataclass(slots=True)
@@ -501,67 +491,6 @@ class ClientHandshake:
         if len(answers) > 1:
             raise HandshakeError("extension", f"the server chose {answers[0][0]} more than once")
         return self._deflate.agree(answers[0]) if answers and self._deflate is not None else None
-
-
-def redirect_target(uri: Uri, response: Response) -> Uri | None:
-    """Where a response redirects to (RFC 9110 section 15.4).
-
-    Credentials in the URI stay with it while the origin is the same; those in Location are not
-    used.
-
-    Args:
-        uri: what was asked for.
-        response: what the server answered.
-
-    Returns:
-        What to ask for instead, or None: this is no redirect.
-
-    Raises:
-        HandshakeError: the redirect must not be followed: malformed, or from TLS to none.
-    """
-    location = response.headers.get("Location")
-    if response.status not in (301, 302, 303, 307, 308) or location is None:
-        return None
-    try:
-        # As http, since urljoin joins schemes that it knows.
-        base = f"{uri.origin}{uri.target}"
-        target = urljoin(base, location).partition("#")[0]
-        scheme, colon, rest = target.partition(":")
-        scheme = {"http": "ws", "https": "wss"}.get(scheme.lower(), scheme)
-        found = parse_uri(scheme + colon + rest)
-    except ValueError as exc:
-        raise HandshakeError("bad_redirect", f"Location: {short(str(exc))}", response) from None
-    if uri.secure and not found.secure:
-        raise HandshakeError(
-            "insecure_redirect", f"the server redirects from TLS to none, to {found}", response
-        )
-    same = found.origin == uri.origin
-    return Uri(
-        found.secure,
-        found.host,
-        found.port,
-        found.target,
-        uri.username if same else None,
-        uri.password if same else None,
-    )
-
-
-def redirect_headers(headers: HeaderItems, uri: Uri, target: Uri) -> Headers:
-    """The headers that may go along to where a redirect leads.
-
-    To another origin neither Authorization, Proxy-Authorization and Cookie go, nor Host.
-
-    Args:
-        headers: those that were given for ``uri``.
-        uri: what was asked for.
-        target: what is asked for instead.
-    """
-    kept = Headers(headers)
-    if uri.origin == target.origin:
-        return kept
-    return Headers(
-        [(name, value) for name, value in kept.items() if name.lower() not in _CONFIDENTIAL]
-    )
 
 
 def _lists(values: list[str], token: str) -> bool:
