@@ -55,11 +55,11 @@ class Server:
     """A server in a process of its own, pinned to the first core.
 
     Args:
-        name: Of servers.py, with "@asyncio" or "@uvloop" to say on which loop; or "uwebsockets".
-        payloads: What it will be sent.
+        name: of servers.py, with "@asyncio" or "@uvloop" to say on which loop; or "uwebsockets".
+        payloads: what it will be sent.
 
     Raises:
-        NotThereError: It does not start.
+        NotThereError: it does not start.
     """
 
     def __init__(self, name: str, payloads: Payloads) -> None:
@@ -124,7 +124,7 @@ def run_load(server: Server, row: Row, payloads: Payloads, seconds: float) -> di
     """Load a server once; what the load generator measured, as it printed it.
 
     Raises:
-        NotThereError: An echo was wrong, or did not come.
+        NotThereError: an echo was wrong, or did not come.
     """
     command = [*_command(server, row, payloads), "--seconds", str(seconds)]
     process = _spawn([*command, "--server", str(server.pid)], CORES[-1:])

@@ -17,10 +17,10 @@ class Row:
     """One row.
 
     Attributes:
-        mode: What the load generator does: echo, handshake or idle.
-        servers: Who takes part, by the names in servers.py.
-        payload: Makes message number i, of exactly ``size`` bytes.
-        messages: How many different messages there are.
+        mode: what the load generator does: echo, handshake or idle.
+        servers: who takes part, by the names in servers.py.
+        payload: makes message number i, of exactly ``size`` bytes.
+        messages: how many different messages there are.
     """
 
     title: str

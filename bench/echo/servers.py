@@ -173,8 +173,8 @@ class Floor(asyncio.BufferedProtocol):
     """A connection of the floor.
 
     Args:
-        answers: Every answer, one after the other, twice.
-        size: Bytes of one answer; four more with a masking key, as it comes in.
+        answers: every answer, one after the other, twice.
+        size: bytes of one answer; four more with a masking key, as it comes in.
     """
 
     READ = memoryview(bytearray(256 * 1024))
