@@ -117,6 +117,14 @@ async def test_callbacks_are_called_instead_of_receiving():
     assert happened == ["Hello", 1000]
 
 
+async def test_on_open_may_cancel_who_connects():
+    async with echoing() as (port, _):
+        callbacks = Callbacks(on_open=lambda ws: task.cancel())
+        task = asyncio.ensure_future(connect(url(port), callbacks).__aenter__())
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
 async def test_an_open_connection_has_no_task_of_its_own():
     async with listening(upgrading(b"")) as port:
         ws = await connect(url(port), Callbacks())

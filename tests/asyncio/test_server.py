@@ -122,6 +122,7 @@ def test_an_unknown_keyword_is_named():
         ({"origins": "https://a.example"}, TypeError),
         ({"headers": {"Upgrade": "x"}}, ValueError),
         ({"headers": {"X": "a\r\nb"}}, ValueError),
+        ({"realm": "a\r\nb"}, ValueError),
     ],
 )
 def test_what_would_fail_in_every_handshake_fails_at_once(wrong, error):

@@ -74,7 +74,7 @@ class Reception:
         self.limits = limits
         self.process_request = process_request
         self.credentials = credentials
-        self.realm = realm
+        self.challenge = basic_challenge(realm)
         self.logger = logger
         self.pending: dict[Opening, float] = {}
         self.closed = False
@@ -229,7 +229,7 @@ class Opening(asyncio.BufferedProtocol):
         if reception.credentials is not None:
             self._username = check_basic_auth(request, reception.credentials)
             if self._username is None:
-                self._answer(basic_challenge(reception.realm))
+                self._answer(reception.challenge)
                 return
         if reception.process_request is None:
             self._route(None)
