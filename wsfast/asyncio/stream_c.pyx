@@ -190,7 +190,9 @@ cdef class MessageStream:
     cdef Py_ssize_t read_wrote  # bytes that were written within this read
     cdef bint in_read
     cdef bint flush_due
-    cdef int fd  # of a plain transport, else -1
+    cdef bint plain  # whether the transport does nothing but write to its socket
+    cdef bint asked  # for the socket, which takes a system call that a mere handshake can save
+    cdef int fd  # of a plain transport, once it was asked for, else -1
     cdef bint behind  # whether the transport may hold something back
     # Made when they are first needed.
     cdef Waiter waiter
@@ -227,14 +229,14 @@ cdef class MessageStream:
     def _attach(self, transport: Any) -> None:
         """Begin with a transport."""
         self._transport = transport
-        if is_plain(type(transport)):
-            self.fd = transport.get_extra_info("socket").fileno()
-            self.behind = True  # the answer to the handshake, perhaps
+        self.plain = is_plain(type(transport))
+        self.asked = not self.plain
+        self.behind = True  # the answer to the handshake, perhaps
 
     def _detach(self) -> None:
         """The transport is gone: nothing can be written."""
         self._transport = self.iterate = None
-        self.fd = -1
+        self.plain, self.asked, self.fd = False, True, -1
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the transport may read to: no more than may wait undelivered."""
@@ -447,6 +449,8 @@ cdef class MessageStream:
         ):
             return self._send_slowly(message, text)
         self._active = True
+        if not self.asked:
+            self.find_socket()
         if self.masks:
             # Drawing a key runs Python, which could move the cork under our hands.
             return self.write(encode(message, True, PY_SSIZE_T_MAX))
@@ -518,6 +522,8 @@ cdef class MessageStream:
         if not isinstance(wire, bytes):
             raise TypeError(f"expected bytes, {type(wire).__name__} found")
         data, size = <uint8_t*>PyBytes_AS_STRING(wire), PyBytes_GET_SIZE(wire)
+        if self._ready and not self.asked:
+            self.find_socket()
         if size <= LARGE:
             if not self.in_read and not self.flush_due:
                 self.flush_soon()
@@ -541,7 +547,7 @@ cdef class MessageStream:
 
     def _all_sent(self) -> bool:
         """Tell if a plain socket has taken all that was written: then nothing delays its end."""
-        return self.may_send()
+        return self.holds_nothing()
 
     cdef int check_loop(self) except -1:
         if not self.in_read and _get_running_loop() is not self._loop:
@@ -591,7 +597,16 @@ cdef class MessageStream:
 
     cdef inline bint may_send(self) except -1:
         """Whether bytes may go straight to the socket."""
-        if self.fd < 0:
+        return self.fd >= 0 and self.holds_nothing()
+
+    cdef int find_socket(self) except -1:
+        self.asked = True
+        self.fd = self._transport.get_extra_info("socket").fileno()
+        return 0
+
+    cdef inline bint holds_nothing(self) except -1:
+        """Whether a plain transport has written all that it was given."""
+        if not self.plain:
             return False
         if self.behind:
             # One that closes may have thrown away what it held, and nothing can follow that.

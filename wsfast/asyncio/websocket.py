@@ -432,18 +432,19 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         if self._transport is None:
             return
         connection = self._connection
+        closing = connection.state is not OPEN
+        if closing:
+            self._ready = False
+            self._over = True
         # Pongs to a peer that does not read stay with the connection, which keeps the latest.
-        if self._drained is None or connection.state is not OPEN:
+        if closing or self._drained is None:
             wire = connection.data_to_send()
             if wire:
                 self.write(wire)
-        if connection.state is not OPEN:
-            self._ready = False
-            self._over = True
-            if connection.must_disconnect:
-                self._disconnect()
-                return
-        self._schedule()
+        if closing and connection.must_disconnect:
+            self._disconnect()
+        else:
+            self._schedule()
 
     def _disconnect(self) -> None:
         if self._connection.timed_out:
