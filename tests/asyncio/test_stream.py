@@ -558,6 +558,12 @@ async def test_two_receptions_that_are_not_awaited_yet_are_two_messages(stream):
     assert await asyncio.gather(first, second) == ["a", "b"]
 
 
+async def test_a_reception_without_a_stream_is_an_error(stream):
+    kind = type(stream().recv())
+    with pytest.raises((TypeError, AttributeError)):
+        kind.__new__(kind).send(None)
+
+
 async def test_recv_may_be_waited_for_with_others(stream):
     ws = stream()
     receiving = asyncio.create_task(ws.recv())

@@ -635,7 +635,7 @@ cdef class Receive:
     cdef MessageStream stream
     cdef bint iterating
 
-    def __init__(self, MessageStream stream not None, bint iterating):
+    def __cinit__(self, MessageStream stream not None, bint iterating):
         self.stream = stream
         self.iterating = iterating
 
