@@ -10,24 +10,13 @@ from unittest.mock import Mock
 
 import pytest
 from raw import Peer, certificates, page, request
+from serving import HERE, echo, forever
 from wires import TEXT, frame
 
 import wsfast
 from wsfast.asyncio.server import serve
 from wsfast.exceptions import HandshakeError
 from wsfast.protocol.http import HttpLimits, Response
-
-HERE = ("127.0.0.1", 0)
-
-
-async def echo(ws):
-    async for message in ws:
-        await ws.send(message)
-
-
-async def forever(ws):
-    await asyncio.get_running_loop().create_future()
-
 
 # The opening handshake.
 

@@ -9,24 +9,13 @@ from contextlib import suppress
 
 import pytest
 from raw import ACCEPT, Peer, page, request
+from serving import HERE, echo, forever
 from wires import TEXT
 
 from wsfast.asyncio.handlers import Callbacks
 from wsfast.asyncio.server import serve
 from wsfast.exceptions import ConnectionClosed, StateError
 from wsfast.protocol.connection import State
-
-HERE = ("127.0.0.1", 0)
-
-
-async def echo(ws):
-    async for message in ws:
-        await ws.send(message)
-
-
-async def forever(ws):
-    await asyncio.get_running_loop().create_future()
-
 
 # Listening.
 

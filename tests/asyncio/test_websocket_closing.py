@@ -6,6 +6,7 @@ import weakref
 
 import pytest
 from raw import Peer
+from serving import HERE, echo, held
 from wires import CLOSE, PING, TEXT, frame
 
 from wsfast.asyncio.handlers import Callbacks
@@ -13,14 +14,7 @@ from wsfast.asyncio.server import serve
 from wsfast.exceptions import ConnectionClosed, StateError
 from wsfast.protocol.connection import State
 
-HERE = ("127.0.0.1", 0)
-
 RESERVED = frame(True, 3, b"")  # no opcode: a violation
-
-
-async def echo(ws):
-    async for message in ws:
-        await ws.send(message)
 
 
 async def slow_echo(ws):
@@ -29,26 +23,8 @@ async def slow_echo(ws):
         await ws.send(message)
 
 
-async def forever(ws):
-    await ws.wait_closed()
-
-
 def callback(ws, message):
     ws.send(message)
-
-
-@pytest.fixture
-def handler():
-    """A handler that stands still; its connection is ``await handler.ws``."""
-
-    class Standing:
-        ws = None
-
-        async def __call__(self, ws):
-            self.ws.set_result(ws)
-            await ws.wait_closed()
-
-    return Standing()
 
 
 def texts(*messages):
@@ -75,8 +51,7 @@ async def test_echoes_come_before_our_close_frame(handle, end):
 
 async def test_a_program_that_does_not_receive_holds_the_end_up_for_a_moment_only(monkeypatch):
     monkeypatch.setattr("wsfast.asyncio.websocket._GRACE", 0.01)
-    async with serve(forever, *HERE) as server, Peer(server) as peer:
-        await peer.open()
+    async with held() as (_, peer):
         peer.send(texts("never received") + frame(True, CLOSE, b"\x03\xe8"))
         assert await peer.close_code() == 1000
         await peer.ended()
@@ -113,11 +88,8 @@ async def test_nor_where_the_handler_returns(monkeypatch):
         await peer.ended()
 
 
-async def test_messages_before_a_reset_are_received(handler):
-    handler.ws = asyncio.get_running_loop().create_future()
-    async with serve(handler, *HERE) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.ws
+async def test_messages_before_a_reset_are_received():
+    async with held() as (ws, peer):
         peer.send(texts("a", "b"))
         while not ws._waiting():
             await asyncio.sleep(0)
@@ -130,11 +102,8 @@ async def test_messages_before_a_reset_are_received(handler):
         assert info.value.code == 1006
 
 
-async def test_messages_before_half_a_close_are_received(handler):
-    handler.ws = asyncio.get_running_loop().create_future()
-    async with serve(handler, *HERE) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.ws
+async def test_messages_before_half_a_close_are_received():
+    async with held() as (ws, peer):
         peer.send(texts("a"))
         peer.writer.write_eof()
         assert await ws.recv() == "a"
@@ -192,11 +161,8 @@ async def test_iterating_ends_quietly_where_we_have_closed():
         await ended.wait()
 
 
-async def test_codes_and_reasons_of_both_are_told(handler):
-    handler.ws = asyncio.get_running_loop().create_future()
-    async with serve(handler, *HERE) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.ws
+async def test_codes_and_reasons_of_both_are_told():
+    async with held() as (ws, peer):
         assert (ws.close_code, ws.close_reason) == (None, None)
         receiving = asyncio.create_task(ws.recv())
         peer.send(frame(True, CLOSE, b"\x0f\xa1" + b"bye"))
@@ -217,12 +183,9 @@ async def test_codes_and_reasons_of_both_are_told(handler):
 
 
 @pytest.mark.parametrize("answers", [False, True])
-async def test_closing_takes_no_longer_than_close_timeout(handler, answers):
+async def test_closing_takes_no_longer_than_close_timeout(answers):
     """Whether the peer never answers, or (as a client may) never ends TCP."""
-    handler.ws = asyncio.get_running_loop().create_future()
-    async with serve(handler, *HERE, close_timeout=0.05) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.ws
+    async with held(close_timeout=0.05) as (ws, peer):
         closing = asyncio.ensure_future(ws.close(reason="enough"))
         assert (await peer.frame())[0] == CLOSE
         if answers:
@@ -232,11 +195,8 @@ async def test_closing_takes_no_longer_than_close_timeout(handler, answers):
         assert ws.close_code == (1000 if answers else 1006)
 
 
-async def test_a_peer_that_broke_a_rule_and_talks_on_is_cut_off(handler):
-    handler.ws = asyncio.get_running_loop().create_future()
-    async with serve(handler, *HERE, close_timeout=0.05) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.ws
+async def test_a_peer_that_broke_a_rule_and_talks_on_is_cut_off():
+    async with held(close_timeout=0.05) as (ws, peer):
         peer.send(RESERVED)
         assert await peer.close_code() == 1002
         while ws.state is not State.CLOSED:
@@ -244,12 +204,10 @@ async def test_a_peer_that_broke_a_rule_and_talks_on_is_cut_off(handler):
             await asyncio.sleep(0)
 
 
-async def test_a_silent_peer_is_given_up(handler):
-    handler.ws = asyncio.get_running_loop().create_future()
+async def test_a_silent_peer_is_given_up():
     settings = {"ping_interval": 0.02, "ping_timeout": 0.02, "close_timeout": 0.02}
-    async with serve(handler, *HERE, **settings) as server, Peer(server) as peer:
-        await peer.open()
-        await (await handler.ws).wait_closed()
+    async with held(**settings) as (ws, peer):
+        await ws.wait_closed()
         assert (await peer.frame())[0] == PING
         opcode, payload = await peer.frame()
         while opcode == PING:
@@ -269,12 +227,9 @@ async def test_a_peer_that_only_sends_data_is_not():
             pings += opcode == PING
 
 
-async def test_nor_is_one_whom_we_do_not_read(handler):
-    handler.ws = asyncio.get_running_loop().create_future()
+async def test_nor_is_one_whom_we_do_not_read():
     settings = {"ping_interval": 0.01, "ping_timeout": 0.01, "max_queue": 10}
-    async with serve(handler, *HERE, **settings) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.ws
+    async with held(**settings) as (ws, peer):
         peer.text("more than ten bytes")
         for _ in range(5):
             assert (await peer.frame())[0] == PING
@@ -291,11 +246,8 @@ async def test_a_connection_without_messages_is_closed_after_idle_timeout():
 # Pings.
 
 
-async def test_a_ping_answers_how_long_the_pong_took(handler):
-    handler.ws = asyncio.get_running_loop().create_future()
-    async with serve(handler, *HERE) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.ws
+async def test_a_ping_answers_how_long_the_pong_took():
+    async with held() as (ws, peer):
         one, two, last = ws.ping(b"one"), ws.ping(b"two"), ws.ping(b"last")
         with pytest.raises(StateError, match="payload"):
             ws.ping(b"one")
@@ -309,11 +261,8 @@ async def test_a_ping_answers_how_long_the_pong_took(handler):
             await last
 
 
-async def test_pings_are_answered_without_the_program(handler):
-    handler.ws = asyncio.get_running_loop().create_future()
-    async with serve(handler, *HERE) as server, Peer(server) as peer:
-        await peer.open()
-        await handler.ws
+async def test_pings_are_answered_without_the_program():
+    async with held() as (_, peer):
         peer.send(frame(True, PING, b"ping"))
         assert await peer.frame() == (0xA, b"ping")
 
@@ -392,11 +341,8 @@ async def asynchronous(*pieces):
         lambda: asynchronous("Hel", "lo"),
     ],
 )
-async def test_an_iterable_is_sent_as_one_message(handler, pieces):
-    handler.ws = asyncio.get_running_loop().create_future()
-    async with serve(handler, *HERE) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.ws
+async def test_an_iterable_is_sent_as_one_message(pieces):
+    async with held() as (ws, peer):
         await ws.send(pieces())
         assert await collected(peer) == (TEXT, b"Hello")
         await ws.send(b"after")
@@ -404,17 +350,14 @@ async def test_an_iterable_is_sent_as_one_message(handler, pieces):
         ws.abort()
 
 
-async def test_each_piece_is_sent_as_soon_as_it_comes(handler):
-    handler.ws = asyncio.get_running_loop().create_future()
+async def test_each_piece_is_sent_as_soon_as_it_comes():
     more = asyncio.Event()
 
     async def pieces():
         yield "now"
         await more.wait()
 
-    async with serve(handler, *HERE) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.ws
+    async with held() as (ws, peer):
         sending = asyncio.create_task(ws.send(pieces()))
         assert await peer.reader.readexactly(5) == frame(False, TEXT, b"now", fin=False)
         after = asyncio.create_task(ws.send("after"))
@@ -432,11 +375,8 @@ async def broken():
 
 
 @pytest.mark.parametrize("pieces", [broken, lambda: ["begun", b"bytes"], lambda: ["begun", None]])
-async def test_a_message_that_breaks_off_ends_the_connection(handler, pieces):
-    handler.ws = asyncio.get_running_loop().create_future()
-    async with serve(handler, *HERE) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.ws
+async def test_a_message_that_breaks_off_ends_the_connection(pieces):
+    async with held() as (ws, peer):
         with pytest.raises((RuntimeError, TypeError)):
             await ws.send(pieces())
         assert await peer.reader.readexactly(7) == frame(False, TEXT, b"begun", fin=False)
@@ -449,11 +389,8 @@ async def not_begun():
 
 
 @pytest.mark.parametrize("pieces", [not_begun, list, lambda: [3], lambda: {"a": "dict"}, lambda: 3])
-async def test_a_message_that_does_not_begin_changes_nothing(handler, pieces):
-    handler.ws = asyncio.get_running_loop().create_future()
-    async with serve(handler, *HERE) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.ws
+async def test_a_message_that_does_not_begin_changes_nothing(pieces):
+    async with held() as (ws, peer):
         with pytest.raises((RuntimeError, TypeError, ValueError)):
             await ws.send(pieces())
         await ws.send("fine")
@@ -479,11 +416,8 @@ async def test_text_is_bytes_where_it_is_not_to_be_decoded():
         assert await peer.close_code() == 1000
 
 
-async def test_bytes_that_are_not_text_are_not_sent_as_such(handler):
-    handler.ws = asyncio.get_running_loop().create_future()
-    async with serve(handler, *HERE) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.ws
+async def test_bytes_that_are_not_text_are_not_sent_as_such():
+    async with held() as (ws, peer):
         with pytest.raises(ValueError, match="UTF-8"):
             await ws.send(b"\xff", text=True)
         await ws.send(bytearray(b"fine"), text=True)

@@ -11,6 +11,7 @@ import zlib
 
 import pytest
 from raw import Peer
+from serving import HERE, held
 from wires import BINARY, CLOSE, FIN, PING, PONG, TEXT, frame, header
 
 from wsfast.asyncio.broadcasting import broadcast
@@ -19,19 +20,7 @@ from wsfast.asyncio.server import serve
 from wsfast.exceptions import ConnectionClosed
 from wsfast.protocol.connection import State
 
-HERE = ("127.0.0.1", 0)
 KIB, MIB = 1 << 10, 1 << 20
-
-
-class Held:
-    """A handler that stands still, and whose connection the test uses."""
-
-    def __init__(self):
-        self.opened = asyncio.get_running_loop().create_future()
-
-    async def __call__(self, ws):
-        self.opened.set_result(ws)
-        await ws.wait_closed()
 
 
 class Slow(Peer):
@@ -70,10 +59,7 @@ async def flood(peer, wire, times):
 
 @pytest.mark.parametrize("size", [10, 1000, 60_000])
 async def test_a_program_that_does_not_receive_stops_the_peer(size):
-    handler = Held()
-    async with serve(handler, *HERE, max_queue=100_000) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(max_queue=100_000) as (ws, peer):
         wire = frame(True, BINARY, bytes(size))
         await flood(peer, wire * (200_000 // len(wire) + 1), 40)
         assert ws._read_paused
@@ -81,10 +67,7 @@ async def test_a_program_that_does_not_receive_stops_the_peer(size):
 
 
 async def test_max_queue_is_kept_to_the_byte():
-    handler = Held()
-    async with serve(handler, *HERE, max_queue=10_000) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(max_queue=10_000) as (ws, peer):
         peer.send(frame(True, BINARY, bytes(94)) * 1000)  # 100 bytes each
         await stalled(peer.writer)
         while not ws._read_paused:
@@ -115,10 +98,7 @@ async def test_a_message_larger_than_max_queue_is_received_when_it_is_waited_for
 
 async def test_large_messages_that_end_in_small_reads_are_bounded_too():
     """The last byte of each comes by itself."""
-    handler = Held()
-    async with serve(handler, *HERE, max_queue=100_000) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(max_queue=100_000) as (ws, peer):
         wire = frame(True, BINARY, bytes(90_000))
         for _ in range(4):
             peer.send(wire[:-1])
@@ -140,11 +120,8 @@ OFFER = "permessage-deflate; client_no_context_takeover"
 
 async def test_bombs_that_wait_are_not_inflated_yet():
     """A read of 256 KiB holds two hundred that become 200 MiB."""
-    handler = Held()
     bomb = frame(True, BINARY, deflated(bytes(MIB)), rsv=0x40)
-    async with serve(handler, *HERE, compression=True) as server, Peer(server) as peer:
-        await peer.open(Sec_WebSocket_Extensions=OFFER)
-        ws = await handler.opened
+    async with held(headers={"Sec_WebSocket_Extensions": OFFER}, compression=True) as (ws, peer):
         peer.send(bomb * 100)
         tracemalloc.start()
         try:
@@ -185,10 +162,7 @@ async def test_callbacks_are_given_bombs_one_by_one():
 
 
 async def test_what_cannot_be_inflated_fails_when_it_is_its_turn():
-    handler = Held()
-    async with serve(handler, *HERE, compression=True) as server, Peer(server) as peer:
-        await peer.open(Sec_WebSocket_Extensions=OFFER)
-        ws = await handler.opened
+    async with held(headers={"Sec_WebSocket_Extensions": OFFER}, compression=True) as (ws, peer):
         peer.send(
             frame(True, TEXT, deflated(b"good"), rsv=0x40)
             + frame(True, TEXT, b"\xff\xff\xff", rsv=0x40)
@@ -224,11 +198,8 @@ async def test_a_message_of_any_length_is_received_in_pieces():
 
 
 async def test_reading_stops_while_nobody_takes_the_pieces():
-    handler = Held()
     settings = {"max_size": None, "max_queue": 100_000}
-    async with serve(handler, *HERE, **settings) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(**settings) as (ws, peer):
         peer.send(header(FIN | BINARY, 64 * MIB, True) + bytes(4))
         peer.send(b"x")
         pieces = ws.recv_streaming()
@@ -251,11 +222,8 @@ async def test_reading_stops_while_nobody_takes_the_pieces():
 
 
 async def test_it_stops_even_before_the_first_piece_is_asked_for():
-    handler = Held()
     settings = {"max_size": None, "max_queue": 100_000}
-    async with serve(handler, *HERE, **settings) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(**settings) as (ws, peer):
         peer.send(header(FIN | BINARY, 64 * MIB, True) + bytes(4))
         while not await stalled(peer.writer):
             peer.send(bytes(MIB))
@@ -264,10 +232,7 @@ async def test_it_stops_even_before_the_first_piece_is_asked_for():
 
 
 async def test_pieces_of_text_are_whole_characters():
-    handler = Held()
-    async with serve(handler, *HERE) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held() as (ws, peer):
         whole = "aé水𝄞".encode()
         wire = frame(True, TEXT, whole)
         pieces = ws.recv_streaming()
@@ -282,10 +247,7 @@ async def test_pieces_of_text_are_whole_characters():
 
 
 async def test_who_stops_early_receives_the_rest_as_the_next_message():
-    handler = Held()
-    async with serve(handler, *HERE) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held() as (ws, peer):
         peer.send(frame(True, TEXT, b"one", fin=False))
         async for piece in ws.recv_streaming():
             assert piece == "one"
@@ -297,10 +259,7 @@ async def test_who_stops_early_receives_the_rest_as_the_next_message():
 
 
 async def test_limits_hold_for_a_message_in_pieces():
-    handler = Held()
-    async with serve(handler, *HERE, max_size=10) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(max_size=10) as (ws, peer):
         peer.send(frame(True, TEXT, b"123456", fin=False))
         pieces = ws.recv_streaming()
         assert await anext(pieces) == "123456"
@@ -311,10 +270,7 @@ async def test_limits_hold_for_a_message_in_pieces():
 
 
 async def test_the_end_in_the_middle_of_a_message_in_pieces_is_an_error():
-    handler = Held()
-    async with serve(handler, *HERE) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held() as (ws, peer):
         peer.send(frame(True, TEXT, b"one", fin=False))
         pieces = ws.recv_streaming()
         assert await anext(pieces) == "one"
@@ -327,10 +283,7 @@ async def test_the_end_in_the_middle_of_a_message_in_pieces_is_an_error():
 
 
 async def test_send_waits_for_a_peer_that_does_not_read():
-    handler = Held()
-    async with serve(handler, *HERE, write_limit=10_000) as server, Slow(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(Slow, write_limit=10_000) as (ws, peer):
 
         async def send():
             while True:
@@ -350,10 +303,7 @@ async def test_send_waits_for_a_peer_that_does_not_read():
 
 
 async def test_its_pings_do_not_pile_up_answers():
-    handler = Held()
-    async with serve(handler, *HERE, write_limit=10_000) as server, Slow(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(Slow, write_limit=10_000) as (ws, peer):
         while ws._drained is None:
             ws.send(bytes(50_000))
             await asyncio.sleep(0)
@@ -373,10 +323,7 @@ async def test_its_pings_do_not_pile_up_answers():
 
 
 async def test_senders_keep_their_order_while_it_does_not_read():
-    handler = Held()
-    async with serve(handler, *HERE, write_limit=1000) as server, Slow(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(Slow, write_limit=1000) as (ws, peer):
 
         async def send(name):
             for number in range(50):
@@ -394,10 +341,7 @@ async def test_senders_keep_their_order_while_it_does_not_read():
 
 
 async def test_nobody_overtakes_who_waits_to_send():
-    handler = Held()
-    async with serve(handler, *HERE, write_limit=1000) as server, Slow(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(Slow, write_limit=1000) as (ws, peer):
         while ws._drained is None:
             ws.send(bytes(50_000))
             await asyncio.sleep(0)
@@ -416,10 +360,7 @@ async def test_nobody_overtakes_who_waits_to_send():
 
 
 async def test_cancelling_send_while_it_waits_sends_nothing():
-    handler = Held()
-    async with serve(handler, *HERE, write_limit=1000) as server, Slow(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(Slow, write_limit=1000) as (ws, peer):
         while ws._drained is None:
             ws.send(bytes(50_000))
             await asyncio.sleep(0)
@@ -435,11 +376,8 @@ async def test_cancelling_send_while_it_waits_sends_nothing():
 
 
 async def test_slow_consumer_drop_drops_what_it_would_wait_with():
-    handler = Held()
     settings = {"write_limit": 1000, "slow_consumer": "drop"}
-    async with serve(handler, *HERE, **settings) as server, Slow(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(Slow, **settings) as (ws, _):
         while not ws.dropped:
             await ws.send(bytes(50_000))
         size = ws.transport.get_write_buffer_size()
@@ -453,11 +391,8 @@ async def test_slow_consumer_drop_drops_what_it_would_wait_with():
 
 @pytest.mark.parametrize("by", ["send", "broadcast"])
 async def test_slow_consumer_close_gives_the_peer_up(by):
-    handler = Held()
     settings = {"write_limit": 1000, "slow_consumer": "close"}
-    async with serve(handler, *HERE, **settings) as server, Slow(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(Slow, **settings) as (ws, _):
         while ws._drained is None:
             await ws.send(bytes(50_000))
         if by == "send":
@@ -471,11 +406,8 @@ async def test_slow_consumer_close_gives_the_peer_up(by):
 
 @pytest.mark.parametrize("fragmenting", [False, True])
 async def test_a_broadcast_keeps_no_more_than_max_outgoing(fragmenting):
-    handler = Held()
     settings = {"write_limit": 1000, "max_outgoing": 300_000, "ping_interval": None}
-    async with serve(handler, *HERE, **settings) as server, Slow(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(Slow, **settings) as (ws, _):
 
         async def pieces():
             yield b"begun"
@@ -533,11 +465,8 @@ async def test_neither_reading_nor_receiving_stands_still_in_bounds(compression)
 
 
 async def test_closing_keeps_nothing_of_what_still_comes():
-    handler = Held()
     settings = {"max_size": None, "max_queue": 50_000}
-    async with serve(handler, *HERE, **settings) as server, Peer(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(**settings) as (ws, peer):
         closing = asyncio.create_task(ws.close())
         tracemalloc.start()
         try:
@@ -554,11 +483,8 @@ async def test_closing_keeps_nothing_of_what_still_comes():
 
 
 async def test_closing_a_peer_that_neither_reads_nor_answers_takes_close_timeout():
-    handler = Held()
     settings = {"write_limit": 1000, "close_timeout": 0.05}
-    async with serve(handler, *HERE, **settings) as server, Slow(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(Slow, **settings) as (ws, _):
         while ws._drained is None:
             ws.send(bytes(50_000))
             await asyncio.sleep(0)
@@ -571,11 +497,8 @@ async def test_closing_a_peer_that_neither_reads_nor_answers_takes_close_timeout
 
 
 async def test_a_peer_that_ends_its_direction_and_does_not_read_is_aborted_in_time():
-    handler = Held()
     settings = {"write_limit": 1000, "close_timeout": 0.05, "ping_interval": None}
-    async with serve(handler, *HERE, **settings) as server, Slow(server) as peer:
-        await peer.open()
-        ws = await handler.opened
+    async with held(Slow, **settings) as (ws, peer):
         while ws._drained is None:
             ws.send(bytes(50_000))
             await asyncio.sleep(0)
