@@ -52,7 +52,18 @@ class Dialer:
                 _check(context or _trusting_the_system(), name)
 
     async def dial(self, uri: Uri, protocol: asyncio.BaseProtocol) -> None:
-        """Connect ``protocol`` to the server of a URI."""
+        """Connect ``protocol`` to the server of a URI.
+
+        Args:
+            uri: whose server; what ``connect()`` was told of another place goes first.
+            protocol: what the transport is given to, once it leads to the server.
+
+        Raises:
+            OSError: the server, or the proxy, cannot be reached.
+            HandshakeError: the proxy refuses.
+            ImportError: the proxy needs a library that is not installed.
+            StateError: ``sock`` has been used up by an earlier call.
+        """
         loop = asyncio.get_running_loop()
         options: dict[str, Any] = {}
         if uri.secure:

@@ -119,6 +119,12 @@ async def open_socks(
 ) -> socket.socket:
     """Connect through a SOCKS proxy.
 
+    Args:
+        proxy: the proxy.
+        host: where it is to connect to; a name or an address.
+        port: the TCP port there.
+        local_address: host and port to connect from.
+
     Returns:
         A socket that leads to the host and does not block. A cancelled call leaves none open.
 
