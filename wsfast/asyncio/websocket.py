@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from types import coroutine
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import ConnectionClosed, ProtocolError, StateError
@@ -23,6 +22,7 @@ from ..rfc6455 import CloseCode, Role
 from .awaitables import SENT, Later
 from .stream import MessageStream
 from .stream_py import raise_in_loop
+from .streaming import ReceivedPieces, is_in_pieces, pieces_of
 
 if TYPE_CHECKING:
     from ..protocol.handshake import Accepted
@@ -138,9 +138,8 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         self._pings: dict[bytes, asyncio.Future[float]] | None = None
         self._turns: asyncio.Lock | None = None  # of those who send what cannot be sent at once
         self._senders = 0  # how many they are
-        self._deferred: deque[Callable[[], object]] | None = (
-            None  # until a message has its last piece
-        )
+        # What is sent once the message in progress has its last piece.
+        self._deferred: deque[Callable[[], object]] | None = None
         self._deferred_size = 0
         self._drained: asyncio.Future[None] | None = None  # while the peer reads too slowly
         self._gone: asyncio.Future[None] | None = None
@@ -248,7 +247,7 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
             ConnectionClosed: the connection ended before the message did.
             StateError: another task is receiving.
         """
-        return _Pieces(self)
+        return ReceivedPieces(self)
 
     def _sort(
         self, received: list[Any], end: ProtocolError | None
@@ -501,8 +500,8 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         self._check_open()
         if self._drained is not None and self._settings.slow_consumer != "wait":
             return self._refuse()
-        if type(message) not in (str, bytes) and _is_in_pieces(message):
-            return self._send_pieces(_pieces(message), text)
+        if type(message) not in (str, bytes) and is_in_pieces(message):
+            return self._send_pieces(pieces_of(message), text)
         if self._senders or (self._drained is not None and self._on_message is None):
             return self._send_in_turn(message, text)
         if self._drained is not None:
@@ -737,57 +736,5 @@ class WebSocket(MessageStream, asyncio.BufferedProtocol):
         self.close(CloseCode.INTERNAL_ERROR)
 
 
-class _Pieces(AsyncIterator[str | bytes]):
-    """The next message in pieces. It may be left at any time, and leaves nothing behind."""
-
-    def __init__(self, ws: WebSocket) -> None:
-        self._ws: WebSocket | None = ws  # None after the last piece
-
-    async def __anext__(self) -> str | bytes:
-        ws = self._ws
-        if ws is None:
-            raise StopAsyncIteration
-        while not ws._waiting() and not ws._over:
-            piece = ws._take()
-            if piece is not None:
-                return piece
-            await _more(ws)
-        self._ws = None
-        last: str | bytes = await ws.recv()
-        return last
-
-
-@coroutine
-def _more(ws: WebSocket) -> Generator[Any, None, None]:
-    """Wait for more of a message."""
-    waiter = ws._waits()
-    ws._taking = True
-    try:
-        yield waiter
-    finally:
-        ws._taking = False
-
-
 def _ignore(ws: MessageStream, message: str | bytes) -> None:
     pass
-
-
-def _is_in_pieces(message: object) -> bool:
-    if isinstance(message, (str, bytes, bytearray, memoryview, Mapping)):
-        return False
-    if not isinstance(message, (AsyncIterable, Iterable)):
-        return False
-    try:
-        memoryview(message)  # type: ignore[arg-type]
-    except TypeError:
-        return True
-    return False
-
-
-async def _pieces(message: AsyncIterable[Any] | Iterable[Any]) -> AsyncIterator[Any]:
-    if isinstance(message, AsyncIterable):
-        async for piece in message:
-            yield piece
-    else:
-        for piece in message:
-            yield piece
