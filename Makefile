@@ -107,7 +107,8 @@ sanitize: build
 	  LDFLAGS="-fsanitize=address,undefined" $(BIN)/python setup.py -q build_ext --inplace
 	cd build/sanitize && $(RUN)=1 PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
 	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-	  $(BIN)/python -m pytest -q -p no:cacheprovider -n 2 tests/kernels tests/frames tests/test_differential.py
+	  $(BIN)/python -m pytest -q -p no:cacheprovider -n 2 tests/kernels tests/frames tests/test_differential.py \
+	  tests/asyncio/test_stream.py tests/asyncio/test_read_buffer.py tests/asyncio/test_websocket_*.py
 
 # The NEON kernels, cross-compiled and run by qemu: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross
 # and qemu-user of Debian.
