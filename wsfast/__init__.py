@@ -1,7 +1,8 @@
 """WebSocket for Python at the speed of C: masking, UTF-8, frames and messages of RFC 6455.
 
 A server and a client for asyncio are in ``wsfast.asyncio``, and what they stand on, without
-sockets, is in ``wsfast.protocol``; speed-ups for other libraries are in ``wsfast.integrations``.
+sockets, is in ``wsfast.protocol``. ``wsfast.patch()`` puts the libraries that a program uses on
+wsfast; what it does to each is in ``wsfast.integrations``.
 
 ``wsfast.backend`` says what runs: ``"compiled"`` or ``"python"``. ``wsfast.kernel`` names the
 kernels in use, such as ``"avx2"``; it is ``"python"`` where nothing is compiled.
@@ -32,6 +33,7 @@ from .frames import (
     serialize_frame,
     split_frames,
 )
+from .integrations import patch, unpatch
 from .kernels import (
     Utf8Validator,
     apply_mask,
@@ -72,6 +74,8 @@ __all__ = [
     "is_valid_utf8",
     "kernel",
     "masking_key",
+    "patch",
     "serialize_frame",
     "split_frames",
+    "unpatch",
 ]

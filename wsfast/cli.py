@@ -1,36 +1,50 @@
-"""The command line: ``python -m wsfast run -- COMMAND...`` and ``python -m wsfast info``.
+"""The command line: ``python -m wsfast run -- COMMAND...`` and ``python -m wsfast doctor``.
 
-``run`` patches every library that is known and installed, and then becomes the program: same
+``run`` patches the libraries that are known and installed, or those that ``WSFAST_PATCH`` names,
+here and in every Python process that the program starts, and then becomes the program: same
 arguments, same ``sys.path``, same exit status.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import runpy
 import shutil
 import sys
+import warnings
+from importlib import import_module
 from io import open_code
 from pathlib import Path
 from pkgutil import get_importer
 from types import CodeType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import __version__, backend, kernel
-from .integrations import KNOWN, patch_installed
+from .integrations import KNOWN
+from .integrations._children import hand_down, patch_as_told
+
+if TYPE_CHECKING:
+    from .integrations._seams import Integration
 
 __all__ = ["main"]
 
 _USAGE = """\
-usage: python -m wsfast run -- COMMAND...   run a Python program on wsfast
-       python -m wsfast info                say what is here, and what wsfast knows
+usage: python -m wsfast run [--deflate NAME] -- COMMAND...   run a Python program on wsfast
+       python -m wsfast doctor                               say what is here, and what it gains
 
 COMMAND is what would follow "python", or a Python program on PATH:
     script.py [argument]...
     -m module [argument]...
     -c code [argument]...
     program [argument]...
+
+NAME is zlib-ng or isal, to compress with it what libraries compress with zlib.
+
+environment:
+    WSFAST_PATCH     auto (the default), or the libraries to patch: websockets,tornado
+    WSFAST_DEFLATE   the same as --deflate
 """
 
 # With -P, Python puts nothing first on sys.path, neither for wsfast nor for a program.
@@ -45,24 +59,66 @@ def main(arguments: list[str] | None = None) -> None:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     match arguments:
-        case ["info"]:
-            info()
-        case ["run", "--", *command] | ["run", *command] if command and command != ["--help"]:
-            patch_installed()
-            run(command)
+        case ["doctor"]:
+            doctor()
+        case ["run", "--deflate", name, "--", *command] if command:
+            os.environ["WSFAST_DEFLATE"] = name
+            _patch_and_run(command)
+        case ["run", "--", *command] | ["run", *command] if command and command[0][:2] != "--":
+            _patch_and_run(command)
         case [*_, "-h" | "--help"]:
             print(_USAGE, end="")
         case _:
             sys.exit(_USAGE)
 
 
-def info() -> None:
-    """Print the version, the backend, and the libraries that can run on wsfast."""
-    print(f"wsfast {__version__}, backend {backend}, kernel {kernel}")
-    for name, library in KNOWN.items():
-        installed = library.installed or "not installed"
-        verdict = "" if library.installed in library.versions else " (runs unpatched)"
-        print(f"{name}: {installed}{verdict if library.installed else ''}")
+def doctor() -> None:
+    """Print what wsfast runs on and, of each library that it knows, what of it runs on wsfast.
+
+    For that it patches and imports them all, in this process.
+    """
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    print(f"wsfast {__version__} on {python}: backend {backend}, kernel {kernel}")
+    for integration in KNOWN.values():
+        print(f"\n{integration.distribution} {_verdict(integration)}")
+        if integration.installed:
+            print(f"    gains {integration.gains}")
+
+
+def _verdict(integration: Integration) -> str:
+    version = integration.installed
+    if version is None:
+        return "is not installed"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        integration.patch()
+        modules = sorted({seam.module for seam in integration.seams})
+        absent = {module for module in modules if not _is_there(module)}
+    refusals = [str(warning.message) for warning in caught if warning.category is RuntimeWarning]
+    lines = [f"    {refusal}" for refusal in refusals if refusal.startswith("wsfast ")]
+    on = set(integration.in_place())
+    for seam in integration.seams:
+        state = "on " if str(seam) in on else "-- " if seam.module in absent else "off"
+        lines.append(f"    {state} {seam}")
+    there = sum(seam.module not in absent for seam in integration.seams)
+    return "\n".join([f"{version}: {len(on)} of {there} seams on", *lines])
+
+
+def _is_there(module: str) -> bool:
+    try:
+        import_module(module)
+    except ImportError:
+        return False
+    return True
+
+
+def _patch_and_run(command: list[str]) -> None:
+    try:
+        patch_as_told()
+    except (ValueError, ImportError) as exc:
+        sys.exit(f"wsfast: {exc}")
+    hand_down()
+    run(command)
 
 
 def run(command: list[str]) -> None:

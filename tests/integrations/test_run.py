@@ -149,18 +149,119 @@ def test_a_program_that_fails_shows_its_own_error(tmp_path):
 def test_says_how_it_is_used(arguments):
     result = python("-m", "wsfast", *arguments)
     assert result.returncode == 1
-    assert result.stderr.startswith("usage: python -m wsfast run -- COMMAND")
+    assert result.stderr.startswith("usage: python -m wsfast run")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "--help"]])
 def test_help(arguments):
     result = python("-m", "wsfast", *arguments)
     assert result.returncode == 0
-    assert result.stdout.startswith("usage: python -m wsfast run -- COMMAND")
+    assert result.stdout.startswith("usage: python -m wsfast run")
 
 
-def test_info():
-    result = python("-m", "wsfast", "info")
-    first, *libraries = result.stdout.splitlines()
-    assert first == f"wsfast {wsfast.__version__}, backend {wsfast.backend}, kernel {wsfast.kernel}"
-    assert f"websocket-client: {websocket.__version__}" in libraries
+CHILD = """\
+import multiprocessing, os, subprocess, sys
+CODE = "from websocket import ABNF; print(hasattr(ABNF.mask, '__wrapped__'), sys.path[1:])"
+CODE = "import sys; " + CODE
+
+def say():
+    exec(CODE)
+
+if __name__ == "__main__":
+    sys.stdout.flush()
+    {start}
+"""
+
+PROCESS = "p = multiprocessing.get_context('{}').Process(target=say); p.start(); p.join()"
+
+STARTS = {
+    "subprocess": "subprocess.run([sys.executable, '-c', CODE], check=True)",
+    "spawn": PROCESS.format("spawn"),
+    "fork": PROCESS.format("fork"),
+    "exec": "os.execv(sys.executable, [sys.executable, '-c', CODE])",
+    "grandchild": "subprocess.run([sys.executable, '-c', "
+    "f'import subprocess, sys; subprocess.run([sys.executable, \"-c\", {CODE!r}])'])",
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_the_processes_of_a_program_run_on_it_too(tmp_path, start):
+    script = tmp_path / "program.py"
+    script.write_text(CHILD.format(start=STARTS[start]))
+    plain, patched = python(script), run(script)
+    assert (plain.stderr, patched.stderr) == ("", "")
+    assert plain.stdout.startswith("False")
+    assert patched.stdout == plain.stdout.replace("False", "True")
+
+
+def test_a_child_that_ignores_the_environment_runs_as_it_is(tmp_path):
+    code = "import sys; print('wsfast' in sys.modules)"
+    result = run(
+        "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-I', '-c', {code!r}])"
+    )
+    assert result.stdout == "False\n"
+
+
+def test_another_sitecustomize_runs_as_if_there_were_none_of_ours(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.theirs = __name__, __file__\n")
+    code = "import sys, sitecustomize; print(sys.theirs, sitecustomize.__file__)"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
+    path = os.pathsep.join([str(tmp_path), ENVIRONMENT["PYTHONPATH"]])
+    plain = python("-c", child, PYTHONPATH=path)
+    patched = run("-c", child, PYTHONPATH=path)
+    assert patched.stderr == ""
+    assert patched.stdout == plain.stdout
+    assert str(tmp_path) in patched.stdout
+
+
+ON = "from wsfast.integrations import KNOWN\nprint([n for n in KNOWN if KNOWN[n].in_place()])"
+IMPORT_BOTH = "import websocket, websockets.frames, websockets.protocol, websocket._core\n"
+
+
+@pytest.mark.parametrize(
+    ("told", "names"),
+    [
+        ("auto", ["websockets", "websocket-client"]),
+        ("", ["websockets", "websocket-client"]),
+        ("websockets", ["websockets"]),
+        ("websocket-client, websockets", ["websockets", "websocket-client"]),
+    ],
+)
+def test_the_environment_says_what_to_patch(told, names):
+    assert run("-c", IMPORT_BOTH + ON, WSFAST_PATCH=told).stdout == f"{names}\n"
+
+
+def test_an_unknown_name_is_an_error():
+    result = run("-c", "print(1)", WSFAST_PATCH="websockets,websocketz")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("wsfast: wsfast does not know 'websocketz'; it knows ")
+
+
+DEFLATE = "from websockets.extensions import permessage_deflate as p; print(p.zlib.compressobj)"
+
+
+@pytest.mark.parametrize("environment", [False, True])
+def test_says_what_to_compress_with(environment):
+    if environment:
+        result = run("-c", DEFLATE, WSFAST_DEFLATE="zlib-ng")
+    else:
+        result = python("-m", "wsfast", "run", "--deflate", "zlib-ng", "--", "-c", DEFLATE)
+    assert "stand_in" in result.stdout
+    assert "built-in" in run("-c", DEFLATE).stdout
+
+
+def test_an_unknown_deflate_is_an_error():
+    result = run("-c", "print(1)", WSFAST_DEFLATE="lzma")
+    assert result.returncode == 1
+    assert result.stderr == "wsfast: deflate is 'lzma': it can be 'zlib', 'zlib-ng', 'isal'\n"
+
+
+def test_the_doctor_tells_what_is_on():
+    result = python("-m", "wsfast", "doctor")
+    assert result.stderr == ""
+    first, *_ = result.stdout.splitlines()
+    assert first.startswith(f"wsfast {wsfast.__version__} on ")
+    assert first.endswith(f": backend {wsfast.backend}, kernel {wsfast.kernel}")
+    assert f"websocket-client {websocket.__version__}: 4 of 4 seams on" in result.stdout
+    assert "    on  websocket._abnf.ABNF.mask\n" in result.stdout

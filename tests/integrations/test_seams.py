@@ -4,6 +4,9 @@ import importlib
 import sys
 import textwrap
 import warnings
+import zlib
+from dataclasses import replace
+from types import ModuleType
 
 import pytest
 
@@ -27,7 +30,10 @@ LIBRARY = {
             return validate(data)
     """,
     "fakelib/late.py": """
+        import zlib
+
         import fakelib.early
+        from fakelib.early import validate as check
 
         def encode(text, *, strict=True):
             "Encode."
@@ -76,6 +82,12 @@ def seams(**fingerprints):
         Seam(module, name, ((known | fingerprints)[name],), on_wsfast)
         for name, module in NAMES.items()
     ]
+
+
+def holders():
+    """Two seams for what the library holds by two names."""
+    validate = seams()[2]
+    return [validate, replace(validate, module="fakelib.late", attribute="check")]
 
 
 @pytest.fixture
@@ -227,7 +239,7 @@ def test_an_unknown_version_is_refused_with_one_warning(library, distribution, w
 def test_one_changed_function_is_refused_and_nothing_is_patched(library, changed):
     integration = Integration("fakelib", ["1.0"], seams(**{changed: "something else"}))
     importlib.import_module("fakelib.late")
-    with pytest.warns(RuntimeWarning, match=f"{changed} is not the function that wsfast knows"):
+    with pytest.warns(RuntimeWarning, match=f"{changed} is not what wsfast knows"):
         assert not integration.patch()
     assert set(all_calls()) == {"plain"}
 
@@ -238,7 +250,7 @@ def test_a_changed_function_that_is_imported_later_takes_all_back(library):
     from fakelib import early
 
     assert early.use(1) == ("wsfast", 1)
-    with pytest.warns(RuntimeWarning, match="encode is not the function"):
+    with pytest.warns(RuntimeWarning, match="encode is not what wsfast knows"):
         importlib.import_module("fakelib.late")
     assert set(all_calls()) == {"plain"}
     assert not waits()
@@ -259,7 +271,7 @@ def test_the_wrapper_of_another_tool_is_not_taken_for_the_original(integration):
 
     original = early.validate
     early.validate = wraps(original)(lambda data: ("theirs", data))
-    with pytest.warns(RuntimeWarning, match="validate is not the function"):
+    with pytest.warns(RuntimeWarning, match="validate is not what wsfast knows"):
         assert not integration.patch()
     assert early.use(1) == ("theirs", 1)
 
@@ -268,7 +280,73 @@ def test_functions_without_source_are_refused():
     namespace = {}
     exec(compile("def f(): pass", "<nowhere>", "exec"), namespace)
     assert fingerprint(namespace["f"]) == "its source is not at hand"
-    assert fingerprint(len) == "not a Python function, but builtin_function_or_method"
+
+
+@pytest.mark.parametrize("imported_before", [False, True])
+def test_two_names_of_one_object_share_what_takes_its_place(library, imported_before):
+    integration = Integration("fakelib", ["1.0"], holders())
+    if imported_before:
+        importlib.import_module("fakelib.late")
+    assert integration.patch()
+    from fakelib import early, late
+
+    assert late.check is early.validate
+    assert late.check(1) == ("wsfast", 1)
+    assert len(integration.in_place()) == 2
+    integration.unpatch()
+    assert late.check is early.validate
+    assert late.check(1) == ("plain", 1)
+
+
+def test_a_class_is_replaced_like_a_function(library):
+    from fakelib import early
+
+    original = early.Parser
+    seam = Seam("fakelib.early", "Parser", (fingerprint(original),), lambda found, module: Better)
+    integration = Integration("fakelib", ["1.0"], [seam])
+    assert integration.patch()
+    assert early.Parser is Better
+    integration.unpatch()
+    assert early.Parser is original
+
+
+class Better:
+    """Takes the place of a class."""
+
+
+def zlib_seams(module):
+    return [Seam("fakelib.late", "zlib", ("module zlib",), lambda found, holder: module)]
+
+
+def test_the_switch_for_compression(library):
+    integration = Integration("fakelib", ["1.0"], [], deflate=zlib_seams)
+    one, other = ModuleType("one"), ModuleType("other")
+    from fakelib import late
+
+    for asked, in_use in [(None, zlib), (one, one), (None, one), (other, other), (zlib, zlib)]:
+        assert integration.patch(asked)
+        assert late.zlib is in_use
+    assert integration.patch(one)
+    integration.unpatch()
+    assert late.zlib is zlib
+    assert integration.patch()
+    assert late.zlib is zlib
+
+
+def test_the_switch_waits_for_the_import(library):
+    integration = Integration("fakelib", ["1.0"], [], deflate=zlib_seams)
+    one = ModuleType("one")
+    assert integration.patch(one)
+    from fakelib import late
+
+    assert late.zlib is one
+    integration.unpatch()
+
+
+def test_what_is_compiled_is_known_by_its_name():
+    assert fingerprint(len) == "built-in builtins.len"
+    assert fingerprint(int) == "built-in builtins.int"
+    assert fingerprint(3) == "an instance of int"
 
 
 def test_no_warning_where_all_is_well(integration):

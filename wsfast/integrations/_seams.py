@@ -1,10 +1,10 @@
-"""Seams: the functions of another library that wsfast replaces, checked and reversible.
+"""Seams: what wsfast replaces in another library, checked and reversible.
 
 The rules:
 
-- Only a version that is known is touched, and in it only a function whose source is known: a newer
-  release, or another tool's wrapper, is refused with one RuntimeWarning, and the library runs as it
-  was.
+- Only a version that is known is touched, and in it only a function or class whose source is known:
+  a newer release, or another tool's wrapper, is refused with one RuntimeWarning, and the library
+  runs as it was.
 - All seams of a library are in place, or none.
 - Nothing is imported that the program does not import itself. Modules that are loaded are patched
   at once, the others when the program loads them, by one import hook that is there only as long as
@@ -22,6 +22,7 @@ import hashlib
 import inspect
 import sys
 import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
@@ -35,22 +36,28 @@ __all__ = ["Integration", "Seam", "fingerprint"]
 
 Function = Callable[..., Any]
 
+# Py_TPFLAGS_HEAPTYPE: every class that a class statement makes, and hardly one that is compiled.
+_HEAP_TYPE = 1 << 9
+
 
 @dataclass(frozen=True)
 class Seam:
-    """One function of a library, and what takes its place.
+    """One name of a library, and what takes the place of the function, class or module behind it.
+
+    Where a library holds one object by several names, each is a seam; those with the same
+    ``replacement`` share what it builds.
 
     Attributes:
-        module: the full name of the module where the library looks the function up.
-        attribute: its name there; a method as ``"Class.method"``.
-        originals: the fingerprints of all sources that the replacement can stand in for.
+        module: the full name of the module where the library looks the name up.
+        attribute: the name there; of a method ``"Class.method"``.
+        originals: the fingerprints of all that the replacement can stand in for.
         replacement: builds it, given the original and the module. It must not import the library.
     """
 
     module: str
     attribute: str
     originals: tuple[str, ...]
-    replacement: Callable[[Function, Any], Function]
+    replacement: Callable[[Any, Any], Any]
 
     def __str__(self) -> str:
         return f"{self.module}.{self.attribute}"
@@ -81,9 +88,10 @@ class Seam:
         original = found.__func__ if kind else found
         source = fingerprint(original)
         if source not in self.originals:
-            raise LookupError(f"{self} is not the function that wsfast knows ({source})")
+            raise LookupError(f"{self} is not what wsfast knows ({source})")
         replacement = self.replacement(original, sys.modules[self.module])
-        update_wrapper(replacement, original)
+        if isinstance(replacement, FunctionType):
+            update_wrapper(replacement, original)
         return kind(replacement) if kind else replacement
 
 
@@ -104,13 +112,33 @@ class Integration:
         distribution: the name it is installed by.
         versions: every version that the seams were tested with.
         seams: what is replaced.
+        gains: what becomes faster, for which traffic, and who else is reached: a sentence.
+        deflate: builds, for a module with the interface of ``zlib``, the seams that make the
+            library compress with it; None where there is nothing to switch.
     """
 
-    def __init__(self, distribution: str, versions: Sequence[str], seams: Sequence[Seam]) -> None:
+    def __init__(
+        self,
+        distribution: str,
+        versions: Sequence[str],
+        seams: Sequence[Seam],
+        *,
+        gains: str = "",
+        deflate: Callable[[ModuleType], Sequence[Seam]] | None = None,
+    ) -> None:
         self.distribution = distribution
         self.versions = tuple(versions)
-        self.seams = tuple(seams)
+        self.gains = gains
+        self._core = tuple(seams)
+        self._deflate = deflate
+        self._zlib: ModuleType = zlib
+        self._zlib_seams: tuple[Seam, ...] = ()
         self._in_place: dict[Seam, _InPlace] = {}
+
+    @property
+    def seams(self) -> tuple[Seam, ...]:
+        """What ``patch`` replaces, those of the switch for compression last."""
+        return self._core + self._zlib_seams
 
     @property
     def installed(self) -> str | None:
@@ -124,8 +152,11 @@ class Integration:
         """List the seams that run on wsfast now."""
         return [str(seam) for seam, change in self._in_place.items() if change.still()]
 
-    def patch(self) -> bool:
+    def patch(self, zlib: ModuleType | None = None) -> bool:
         """Put all seams in place, now or when their modules are imported.
+
+        Args:
+            zlib: what the library should compress with from now on; None leaves that as it is.
 
         Returns:
             Whether the library runs on wsfast; if not, a RuntimeWarning has said why.
@@ -136,6 +167,8 @@ class Integration:
             known = ", ".join(self.versions)
             self._refuse(f"{what} (known: {known})")
             return False
+        if zlib is not None and self._deflate is not None:
+            self._switch(zlib)
         if not self._apply([seam for seam in self.seams if seam.module in sys.modules]):
             return False
         for seam in self.seams:
@@ -146,14 +179,18 @@ class Integration:
     def unpatch(self) -> None:
         """Put the originals back, and wait for no further import."""
         _import_hook.forget(self)
-        for change in self._in_place.values():
-            if change.still():
-                setattr(change.owner, change.name, change.original)
-        self._in_place.clear()
+        self._restore(list(self._in_place))
+        self._zlib, self._zlib_seams = zlib, ()
 
     def imported(self, module: str) -> None:
         """Put the seams of a module in place that the program has just imported."""
         self._apply([seam for seam in self.seams if seam.module == module])
+
+    def _switch(self, to: ModuleType) -> None:
+        if to is not self._zlib and self._deflate is not None:
+            self._restore(self._zlib_seams)
+            self._zlib = to
+            self._zlib_seams = () if to is zlib else tuple(self._deflate(to))
 
     def _apply(self, seams: Sequence[Seam]) -> bool:
         changes: dict[Seam, _InPlace] = {}
@@ -162,7 +199,8 @@ class Integration:
                 owner, name, found = seam.find()
                 known = self._in_place.get(seam)
                 if known is None or known.replacement is not found:
-                    changes[seam] = _InPlace(owner, name, found, seam.build(found))
+                    made = self._in_place | changes
+                    changes[seam] = _change(seam, owner, name, found, made)
         except LookupError as exc:
             self.unpatch()
             self._refuse(str(exc))
@@ -172,22 +210,50 @@ class Integration:
         self._in_place |= changes
         return True
 
+    def _restore(self, seams: Sequence[Seam]) -> None:
+        for seam in seams:
+            change = self._in_place.pop(seam, None)
+            if change is not None and change.still():
+                setattr(change.owner, change.name, change.original)
+
     def _refuse(self, why: str) -> None:
         warnings.warn(
             f"wsfast leaves {self.distribution} unpatched: {why}", RuntimeWarning, stacklevel=4
         )
 
 
-def fingerprint(function: object) -> str:
-    """Tell one source of a function from another: a short hash, or the reason why there is none.
+def _change(seam: Seam, owner: Any, name: str, found: Any, made: dict[Seam, _InPlace]) -> _InPlace:
+    for other, change in made.items():
+        # The same object by another name, imported before that one was replaced, or after.
+        if other.replacement is seam.replacement and (
+            found is change.original or found is change.replacement
+        ):
+            return _InPlace(owner, name, change.original, change.replacement)
+    return _InPlace(owner, name, found, seam.build(found))
 
-    It is of the function itself, never of one that it wraps, so that a wrapper is not taken for the
-    original.
+
+def fingerprint(found: Any) -> str:
+    """Tell one thing from another that a library may have by the same name.
+
+    Of a Python function or class it is a short hash of the source: of the function itself, never of
+    one that it wraps, so that a wrapper is not taken for the original. What is compiled goes by its
+    full name, which only the library's version can vouch for. It is the reason where there is
+    nothing to tell it by.
     """
-    if not isinstance(function, FunctionType):
-        return f"not a Python function, but {type(function).__name__}"
+    source_of: Any
+    match found:
+        case FunctionType():
+            source_of = found.__code__
+        case ModuleType():
+            return f"module {found.__name__}"
+        case type() if found.__flags__ & _HEAP_TYPE:
+            source_of = found
+        case _ if hasattr(found, "__module__") and hasattr(found, "__qualname__"):
+            return f"built-in {found.__module__}.{found.__qualname__}"
+        case _:
+            return f"an instance of {type(found).__qualname__}"
     try:
-        source = inspect.getsource(function.__code__)
+        source = inspect.getsource(source_of)
     except (OSError, TypeError):
         return "its source is not at hand"
     return hashlib.sha256(source.encode()).hexdigest()[:12]
