@@ -9,8 +9,8 @@ BUILT = $(VENV)/built
 SOURCES = setup.py pyproject.toml $(shell find wsfast -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]')
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test test-all lint types build bench bench-echo conformance interop browsers soak sanitize neon \
-  fuzz clean
+.PHONY: demo test test-all lint types build bench bench-echo bench-dropins conformance interop peers browsers soak \
+  sanitize neon fuzz clean
 
 demo: build
 	$(BIN)/python examples/demo.py
@@ -48,6 +48,10 @@ bench: build $(VENV)/bench
 # Loads echo servers over loopback, each on the first core, from the last one: needs zlib's headers.
 bench-echo: build $(VENV)/echo
 	cd bench && $(RUN)=1 $(BIN)/python -m echo
+
+# Echo servers of other libraries, as they are and on wsfast, loaded by the same generator.
+bench-dropins: build
+	cd bench && $(RUN)=1 $(BIN)/python -m dropins
 
 # The Autobahn test suite, whole: both roles on both backends, by kosoku, then by the original
 # wstest, where there is a Python 2.7 to run it.

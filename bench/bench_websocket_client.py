@@ -1,4 +1,4 @@
-"""websocket-client receiving texts of 64 KiB, in mixed languages, from another process.
+"""websocket-client receiving texts in mixed languages from another process.
 
 Three ways of running the same library, in one process and in interleaved rounds: as it is, with
 wsaccel (where that is installed), and on wsfast. Each way is checked before it is timed; the ratios
@@ -25,31 +25,33 @@ from texts import text_of
 from wsfast import Opcode, serialize_frame
 from wsfast.integrations import websocket_client
 
-SIZE = 64 * 1024
 ROUNDS = 7
+# Bytes of a text, by its name in the table, and how many to time at once: plain, else.
+SIZES = {"100 B": (100, 2_000, 5_000), "64 KiB": (65_536, 5, 300)}
 
 
 def ratios() -> dict[str, float]:
     """Measure how many times faster wsfast makes the library."""
-    medians = {way: statistics.median(times) for way, times in measure().items()}
-    patched = medians.pop("wsfast")
-    return {
-        f"websocket-client, 64 KiB texts: wsfast against {way}": time / patched
-        for way, time in medians.items()
-    }
+    found = {}
+    for name, terms in SIZES.items():
+        medians = {way: statistics.median(times) for way, times in measure(*terms).items()}
+        patched = medians.pop("wsfast")
+        for way, taken in medians.items():
+            found[f"websocket-client, {name} texts: wsfast against {way}"] = taken / patched
+    return found
 
 
-def measure() -> dict[str, list[float]]:
+def measure(size: int, few: int, many: int) -> dict[str, list[float]]:
     """Time one message, in seconds, for each way and round."""
     plain = load(wsaccel=False)
     with_wsaccel = load(wsaccel=True) if find_spec("wsaccel") else None
     use(plain)
-    text = text_of("mixed", SIZE)
-    ways: dict[str, tuple[ModuleType, int]] = {"plain": (plain, 5), "wsfast": (plain, 300)}
+    text = text_of("mixed", size)
+    ways: dict[str, tuple[ModuleType, int]] = {"plain": (plain, few), "wsfast": (plain, many)}
     if with_wsaccel:
-        ways["wsaccel"] = with_wsaccel, 100
+        ways["wsaccel"] = with_wsaccel, many // 3
     times: dict[str, list[float]] = {way: [] for way in ways}
-    with Server(__file__, "flood") as server:
+    with Server(__file__, "flood", str(size)) as server:
         for _ in range(ROUNDS):
             for way, (library, count) in ways.items():
                 if way == "wsfast":
@@ -91,10 +93,10 @@ def use(library: ModuleType) -> None:
             sys.modules[part.__name__] = part
 
 
-def flood() -> None:
+def flood(size: int) -> None:
     """Serve one client after the other: send as fast as it reads, until it leaves."""
     pin(-1)
-    frames = serialize_frame(Opcode.TEXT, text_of("mixed", SIZE)) * 4
+    frames = serialize_frame(Opcode.TEXT, text_of("mixed", size)) * (1 + 200_000 // size)
     with socket.create_server(("127.0.0.1", 0)) as server:
         print(server.getsockname()[1], flush=True)
         while True:
@@ -111,7 +113,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["flood"]:
-        flood()
+    if sys.argv[1:2] == ["flood"]:
+        flood(int(sys.argv[2]))
     else:
         main()

@@ -1,10 +1,10 @@
-"""Other people's libraries, as they are and on wsfast, over real sockets."""
+"""A client of other people's, as it is and on wsfast, over real sockets; servers: dropins."""
 
 import os
 
 import bench_websocket_client
-import bench_websockets
 import pytest
+from loopback import pin
 from table import report
 
 
@@ -15,18 +15,13 @@ def own_core():
         yield
         return
     cores = os.sched_getaffinity(0)
-    bench_websockets.pin(-1)
+    pin(-1)
     yield
     os.sched_setaffinity(0, cores)
 
 
 def test_websocket_client():
-    bars = {"plain": 50, "wsaccel": 3}
+    large, small = {"plain": 50, "wsaccel": 3}, {"plain": 2.5, "wsaccel": 1}
     for name, ratio in bench_websocket_client.ratios().items():
         row, _, way = name.rpartition(" against ")
-        report(row, None, {way: (ratio, bars[way])})
-
-
-def test_websockets_echo_server():
-    for name, ratio in bench_websockets.ratios().items():
-        report(name, None, {"plain": (ratio, 1.8 if "64 KiB" in name else 1.2)})
+        report(row, None, {way: (ratio, (large if "64 KiB" in name else small)[way])})

@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from statistics import median
 
-from .rig import NotThereError, Payloads, Server, idle_memory, run_load
+from .rig import NotThereError, Payloads, idle_memory, run_load, server_of
 from .rows import ROWS, WSFAST, Row
 from .table import echo_lines, idle_lines
 
@@ -50,7 +50,7 @@ def measure(row: Row, payloads: Payloads, names: list[str], options) -> dict[str
         servers = {}
         for name in names:
             try:
-                servers[name] = stack.enter_context(Server(name, payloads))
+                servers[name] = stack.enter_context(server_of(name, payloads))
             except NotThereError as error:
                 print(f"- {name} takes no part: {error}")
         for _ in range(options.rounds):
@@ -73,7 +73,7 @@ def measure_idle(row: Row, payloads: Payloads, names: list[str]) -> dict[str, fl
         try:
             sizes = []
             for _ in range(3):
-                with Server(name, payloads) as server:
+                with server_of(name, payloads) as server:
                     sizes.append(idle_memory(server, row, payloads))
             found[name] = median(sizes)
         except NotThereError as error:

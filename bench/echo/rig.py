@@ -55,46 +55,21 @@ class Server:
     """A server in a process of its own, pinned to the first core.
 
     Args:
-        name: of servers.py, with "@asyncio" or "@uvloop" to say on which loop; or "uwebsockets".
-        payloads: what it will be sent.
+        command: a program that prints its port when it is ready.
+        environment: what it finds in its environment besides ours.
 
     Raises:
         NotThereError: it does not start.
     """
 
-    def __init__(self, name: str, payloads: Payloads) -> None:
-        self.name = name
-        if name == "uwebsockets":
-            self._start_foreign()
-        else:
-            self._start(*name.partition("@")[::2], payloads)
-
-    def _start(self, name: str, loop: str, payloads: Payloads) -> None:
-        command = [sys.executable, "-m", "echo.servers", name, "--loop", loop or "uvloop"]
-        self._process = _spawn([*command, *payloads.arguments], CORES[:1], cwd=BENCH)
+    def __init__(self, command: list[str], environment: dict[str, str] | None = None) -> None:
+        self._process = _spawn(command, CORES[:1], environment)
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
             _, error = self._process.communicate()
             raise NotThereError(error.strip().rpartition("\n")[2])
         self.port = int(line)
-
-    def _start_foreign(self) -> None:
-        program = os.environ.get(UWEBSOCKETS)
-        if not program:
-            raise NotThereError(f"{UWEBSOCKETS} names no program")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self._process = _spawn([program, str(self.port)], CORES[:1])
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise NotThereError(f"{program} does not listen on its port") from None
-                time.sleep(0.05)
 
     @property
     def pid(self) -> int:
@@ -118,6 +93,44 @@ class Server:
     ) -> None:
         self._process.terminate()
         self._process.communicate()
+
+
+class ForeignServer(Server):
+    """A server that takes its port as an argument, and says nothing when it is ready."""
+
+    def __init__(self, program: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self._process = _spawn([program, str(self.port)], CORES[:1])
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise NotThereError(f"{program} does not listen on its port") from None
+                time.sleep(0.05)
+
+
+def server_of(name: str, payloads: Payloads) -> Server:
+    """Start a server of the contest.
+
+    Args:
+        name: of servers.py, with "@asyncio" or "@uvloop" to say on which loop; or "uwebsockets".
+        payloads: what it will be sent.
+
+    Raises:
+        NotThereError: it does not start.
+    """
+    if name == "uwebsockets":
+        program = os.environ.get(UWEBSOCKETS)
+        if not program:
+            raise NotThereError(f"{UWEBSOCKETS} names no program")
+        return ForeignServer(program)
+    name, _, loop = name.partition("@")
+    command = [sys.executable, "-m", "echo.servers", name, "--loop", loop or "uvloop"]
+    return Server([*command, *payloads.arguments], {"PYTHONPATH": str(BENCH)})
 
 
 def run_load(server: Server, row: Row, payloads: Payloads, seconds: float) -> dict[str, object]:
@@ -165,12 +178,12 @@ def _command(server: Server, row: Row, payloads: Payloads) -> list[str]:
     ]
 
 
-def _spawn(command, cores, cwd=None):
+def _spawn(command, cores, environment=None):
     """Start a program on certain cores; they are set in the child, as it inherits those of this
     process, which are all."""
     return subprocess.Popen(
         command,
-        cwd=cwd,
+        env=os.environ | (environment or {}),
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
