@@ -157,13 +157,15 @@ cdef class MessageStream:
         role: which end of the connection we are.
         decoder: what makes messages of bytes.
         loop: the event loop of the connection.
-        max_queue: bytes of the wire that may wait undelivered, before reading pauses.
+        max_queue: bytes of the wire that may wait undelivered, before reading pauses. With None it
+            pauses while a message waits, however small; one in progress waits for nobody.
         on_message: called with the stream and each message; without it they wait for ``recv``.
     """
 
     cdef object decoder
     cdef bint masks
     cdef Py_ssize_t max_queue
+    cdef bint counts_partial
     cdef readonly object _loop
     cdef public object _on_message
     cdef readonly object _transport
@@ -207,17 +209,18 @@ cdef class MessageStream:
         role: Role,
         decoder: MessageDecoder,
         loop: asyncio.AbstractEventLoop,
-        max_queue: int,
+        max_queue: int | None,
         on_message: Callable[[Any, Any], object] | None,
     ) -> None:
         self.masks = role is CLIENT
         self.decoder = decoder
         self._loop = loop
-        self.max_queue = max_queue
+        self.counts_partial = max_queue is not None
+        self.max_queue = 1 if max_queue is None else max_queue
         self._on_message = on_message
         self.shared = buffers_of(loop)
         self.buffer = self.shared.view
-        if max_queue < READ_SIZE:
+        if max_queue is not None and max_queue < READ_SIZE:
             self.buffer = self.buffer[: max(1, max_queue)]
 
     def __dealloc__(self):
@@ -293,8 +296,19 @@ cdef class MessageStream:
                 except BaseException as exc:
                     self._raised(exc)
             return 0
-        size += self.partial
+        self.enqueue(messages, size + self.partial)
         self.partial = 0
+        self.wake_receiver()
+        if self.queued >= self.max_queue:
+            self._pause_reading()
+        return 0
+
+    def _put(self, item: Any) -> None:
+        """Let an item of the subclass's own wait behind the messages, for ``recv``."""
+        self.enqueue([item], 0)
+        self.wake_receiver()
+
+    cdef int enqueue(self, list messages, Py_ssize_t size) except -1:
         if self.position < PyList_GET_SIZE(self.batch):
             if self.later is None:
                 self.later = deque()
@@ -302,9 +316,6 @@ cdef class MessageStream:
         else:
             self.batch, self.batch_size, self.position = messages, size, 0
         self.queued += size
-        self.wake_receiver()
-        if self.queued >= self.max_queue:
-            self._pause_reading()
         return 0
 
     cdef int add_partial(self, Py_ssize_t size) except -1:
@@ -312,7 +323,9 @@ cdef class MessageStream:
         if self._over:
             self.decoder.take()  # nobody will receive it
             return 0
-        if self._on_message is not None or not self.decoder.unfinished:
+        if self._on_message is not None or not self.counts_partial:
+            return 0
+        if not self.decoder.unfinished:
             return 0
         self.partial += size
         if self._taking:

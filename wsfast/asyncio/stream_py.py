@@ -65,7 +65,8 @@ class MessageStream:
         role: which end of the connection we are.
         decoder: what makes messages of bytes.
         loop: the event loop of the connection.
-        max_queue: bytes of the wire that may wait undelivered, before reading pauses.
+        max_queue: bytes of the wire that may wait undelivered, before reading pauses. With None it
+            pauses while a message waits, however small; one in progress waits for nobody.
         on_message: called with the stream and each message; without it they wait for ``recv``.
     """
 
@@ -76,6 +77,7 @@ class MessageStream:
         "_buffer",
         "_corked",
         "_corked_size",
+        "_counts_partial",
         "_decoder",
         "_flush_due",
         "_heard",
@@ -105,16 +107,19 @@ class MessageStream:
         role: Role,
         decoder: MessageDecoder,
         loop: asyncio.AbstractEventLoop,
-        max_queue: int,
+        max_queue: int | None,
         on_message: Callable[[Any, Any], object] | None,
     ) -> None:
         self._role = role
         self._decoder = decoder
         self._loop = loop
-        self._max_queue = max_queue
+        self._counts_partial = max_queue is not None
+        self._max_queue = 1 if max_queue is None else max_queue
         self._on_message = on_message
         self._transport: Any = None
-        self._buffer = read_buffer(loop)[: max(1, max_queue)]
+        self._buffer = read_buffer(loop)
+        if max_queue is not None:
+            self._buffer = self._buffer[: max(1, max_queue)]
         # For the subclass, which knows the state of the connection:
         self._ready = False  # whether a message may go straight onto the wire
         self._over = False  # whether no message will come after those that wait
@@ -197,8 +202,18 @@ class MessageStream:
                 except BaseException as exc:
                     self._raised(exc)  # type: ignore[attr-defined]
             return
-        size += self._partial
+        self._enqueue(messages, size + self._partial)
         self._partial = 0
+        self.wake()
+        if self._queued >= self._max_queue:
+            self._pause_reading()
+
+    def _put(self, item: Any) -> None:
+        """Let an item of the subclass's own wait behind the messages, for ``recv``."""
+        self._enqueue([item], 0)
+        self.wake()
+
+    def _enqueue(self, messages: list[Any], size: int) -> None:
         if self._position < len(self._batch):
             if self._later is None:
                 self._later = deque()
@@ -206,16 +221,15 @@ class MessageStream:
         else:
             self._batch, self._batch_size, self._position = messages, size, 0
         self._queued += size
-        self.wake()
-        if self._queued >= self._max_queue:
-            self._pause_reading()
 
     def _add_partial(self, size: int) -> None:
         """Count a read without a message: if nobody waits for it, it waits undelivered, too."""
         if self._over:
             self._decoder.take()  # nobody will receive it
             return
-        if self._on_message is not None or not self._decoder.unfinished:
+        if self._on_message is not None or not self._counts_partial:
+            return
+        if not self._decoder.unfinished:
             return
         self._partial += size
         if self._taking:

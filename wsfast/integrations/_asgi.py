@@ -1,0 +1,79 @@
+"""The opening handshake in the terms of ASGI: the scope of a request, and the answers to it.
+
+Knows what the ASGI specification (2.4, WebSocket) and uvicorn say about them; no sockets, no tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from email.utils import formatdate
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+from ..protocol.handshake import Accepted
+from ..protocol.http import Headers, HttpLimits, Request, Response
+
+__all__ = ["LIMITS", "Event", "RawHeaders", "accepting", "denying", "refusing", "scope_of"]
+
+# What receive() answers and send() takes.
+Event: TypeAlias = dict[str, Any]
+RawHeaders: TypeAlias = Iterable[tuple[bytes, bytes]]
+
+# uvicorn has read the request, within its own limits: what it lets in is not refused here.
+LIMITS = HttpLimits(line=1 << 20, headers=1 << 16, head=1 << 20)
+
+
+def scope_of(request: Request, root_path: str) -> Event:
+    """What the request itself says of a WebSocket's scope."""
+    raw_path, _, query = request.target.partition("?")
+    offered = request.headers.get_all("Sec-WebSocket-Protocol")
+    return {
+        "type": "websocket",
+        "http_version": "1.1",
+        "root_path": root_path,
+        "path": root_path + unquote(raw_path),
+        "raw_path": (root_path + raw_path).encode("ascii"),
+        "query_string": query.encode("ascii"),
+        "headers": [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in request.headers.items()
+        ],
+        "subprotocols": [token.strip() for value in offered for token in value.split(",")],
+        "extensions": {"websocket.http.response": {}},
+    }
+
+
+def accepting(accepted: Accepted, event: Event, default_headers: RawHeaders) -> bytes:
+    """The 101 that ``websocket.accept`` asks for.
+
+    Raises:
+        ValueError: a header that no response can carry.
+    """
+    headers = Headers()
+    for name, value in (*default_headers, *event.get("headers", [])):
+        headers.add(name.decode("latin-1").lower(), value.decode("latin-1"))
+    subprotocol = event.get("subprotocol")
+    if subprotocol:
+        headers.add("Sec-WebSocket-Protocol", subprotocol)
+    return Accepted(accepted.lines + headers.lines[2:]).to_bytes()
+
+
+def refusing(status: int, text: str = "") -> bytes:
+    """A refusal of the server's own."""
+    return denying(status, [], text.encode())
+
+
+def denying(status: int, headers: RawHeaders, body: bytes) -> bytes:
+    """The response of an application that denies a WebSocket, whole.
+
+    Raises:
+        ValueError: a header that no response can carry.
+    """
+    fields = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
+    for name, default in (
+        ("Date", formatdate(usegmt=True)),
+        ("Content-Type", "text/plain; charset=utf-8"),
+    ):
+        if name not in fields:
+            fields.add(name, default)
+    return Response(status, fields, body).to_bytes()
