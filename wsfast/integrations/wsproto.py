@@ -34,7 +34,7 @@ from __future__ import annotations
 import sys
 from codecs import utf_8_decode
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from encodings.utf_8 import IncrementalDecoder
 from typing import Any
 
@@ -46,8 +46,8 @@ from ..rfc6455 import (
     LENGTH_16,
     LENGTH_64,
     LENGTH_BITS,
+    MASK,
     MAX_CONTROL_PAYLOAD,
-    MAX_HEADER_SIZE,
     Opcode,
     Role,
 )
@@ -64,6 +64,9 @@ _PONG = FIN | Opcode.PONG
 # No more of the buffer is split at once, or one frame: tiny frames take many times as much memory
 # as objects, and a consumer may stop half way for as long as it likes.
 _AT_ONCE = 16_384
+
+
+_new = object.__new__
 
 
 def patch() -> bool:
@@ -98,22 +101,27 @@ def _buffer(original: Any, module: Any) -> type:
     return Buffer
 
 
-class _Splitter:
-    """Finds out, for a connection, which frames need none of the library's own code."""
+class _Receiver:
+    """Turns what is in a connection's buffer into events, past the library's own code."""
 
     def __init__(self, module: Any) -> None:
-        frame_protocol = _frame_protocol(module)
-        self._connection = module.Connection
+        below = _frame_protocol(module)
+        self._below = below
+        self._connection, self._protocol = module.Connection, module.FrameProtocol
+        self._decoder, self._assembler = below.FrameDecoder, below.MessageDecoder
         self._state = module.Connection.state
-        self._open = module.ConnectionState.OPEN, module.ConnectionState.LOCAL_CLOSING
-        self._protocol = module.FrameProtocol
-        self._decoder = frame_protocol.FrameDecoder
-        self._assembler = frame_protocol.MessageDecoder
         self._received_frames = module.FrameProtocol.received_frames
-        self._process_buffer = frame_protocol.FrameDecoder.process_buffer
+        self._process_buffer = below.FrameDecoder.process_buffer
+        self._open = module.ConnectionState.OPEN, module.ConnectionState.LOCAL_CLOSING
+        self._opcodes = below.Opcode.CONTINUATION, below.Opcode.TEXT, below.Opcode.BINARY
+        self._no_rsv = below.RsvBits(False, False, False)
+        self._text_message, self._bytes_message = module.TextMessage, module.BytesMessage
+        self._ping, self._pong = module.Ping, module.Pong
+        # Before 1.3, payloads that had not been masked came as bytearray.
+        self.always_bytes = "bytes" in self._process_buffer.__code__.co_names
 
     def is_plain(self, connection: Any) -> bool:
-        """Tell whether frames become events by nothing but what the library has for that."""
+        """Tell whether there is nothing but the library's own between frames and events."""
         kind, protocol = type(connection), connection._proto
         decoder, assembler = protocol._frame_decoder, protocol._message_decoder
         return (
@@ -121,107 +129,191 @@ class _Splitter:
             and type(protocol) is self._protocol
             and type(decoder) is self._decoder
             and type(assembler) is self._assembler
+            and not protocol.extensions
             and protocol.received_frames.__func__ is self._received_frames
             and decoder.process_buffer.__func__ is self._process_buffer
             and assembler.process_frame.__func__ is self._assembler.process_frame
         )
 
-    def frames(self, connection: Any) -> deque[tuple[int, bytes]] | None:
-        """Split off what is next; None where the library's own way is to be gone."""
-        protocol = connection._proto
+    def buffer(self, connection: Any) -> Any:
+        """Find the buffer, with ``frames`` split off; None if all is left to the library."""
         try:
-            decoder = protocol._frame_decoder
-            buffer = decoder.buffer
-            frames: deque[tuple[int, bytes]] = buffer.frames
+            protocol = connection._proto
+            buffer = protocol._frame_decoder.buffer
+            frames = buffer.frames
             if (
-                decoder.header is not None  # in the middle of a frame
-                or protocol._message_decoder.opcode is not None  # in the middle of a message
-                or protocol.extensions
-                or decoder.extensions
-                or connection._state not in self._open
-                or protocol._parse_more.gi_frame is None  # has failed
+                connection._state not in self._open
+                or protocol._parse_more.gi_frame is None  # The library has found an error.
                 or not self.is_plain(connection)
             ):
                 return None
         except AttributeError:
             return None
-        if not frames:
-            data = buffer.buffer
-            role = Role.CLIENT if decoder.client else Role.SERVER
+        if not frames and protocol._frame_decoder.header is None:
+            data, role = buffer.buffer, Role.CLIENT if protocol.client else Role.SERVER
             if len(data) <= _AT_ONCE:
                 found, _, _ = split_frames(data, role)
             else:
-                with memoryview(data) as whole, whole[: _enough(data)] as part:
+                with memoryview(data) as whole, whole[:_AT_ONCE] as part:
                     found, _, _ = split_frames(part, role)
             frames += found
-        return frames or None
+        return buffer
 
+    def whole_frames(self, connection: Any, buffer: Any) -> Generator[Any, None, Any]:
+        """Yield the events of what has been split off, as far as it is plain.
 
-def _enough(data: bytearray) -> int:
-    """Tell how much to split of a buffer: all of its first frame, at least."""
-    length = data[1] & LENGTH_BITS
-    if length == LENGTH_16:
-        length = int.from_bytes(data[2:4], "big")
-    elif length == LENGTH_64:
-        length = int.from_bytes(data[2:10], "big")
-    return max(length + MAX_HEADER_SIZE, _AT_ONCE)
+        Returns:
+            The last of them, or None.
+        """
+        frames, data = buffer.frames, buffer.buffer
+        assembler = connection._proto._message_decoder
+        smallest = 2 if connection._proto.client else 6
+        event = None
+        while frames:
+            first, payload = frames[0]
+            length = len(payload)
+            content: Any = payload
+            if not (self.always_bytes or (length and smallest == 6)):
+                content = bytearray(payload)
+            if first == _TEXT and assembler.opcode is None:
+                try:
+                    content = decode_utf8(payload)
+                except UnicodeDecodeError:
+                    break
+                event = _new(self._text_message)
+            elif first == _BINARY and assembler.opcode is None:
+                event = _new(self._bytes_message)
+            elif first == _PING:
+                event = self._ping(payload=content)
+            elif first == _PONG:
+                event = self._pong(payload=content)
+            else:
+                break
+            if first < _PING:
+                # What the class' own __init__ does, in a quarter of the time.
+                fields = event.__dict__
+                fields["data"] = content
+                fields["frame_finished"] = fields["message_finished"] = True
+            frames.popleft()
+            del data[: length + smallest + (0 if length < 126 else 2 if length < 65_536 else 8)]
+            yield event
+        return event
+
+    def piece(self, connection: Any) -> Any:
+        """Take what there is of one data frame; None if that is left to the library."""
+        protocol = connection._proto
+        decoder, assembler = protocol._frame_decoder, protocol._message_decoder
+        data = decoder.buffer.buffer
+        header, start, key = decoder.header, 0, b""
+        if header is None:
+            found = self._header(data, not decoder.client, assembler.opcode is not None)
+            if found is None:
+                return None
+            header, start = found
+            consumed = 0
+            if not decoder.client:
+                key = data[start - KEY_SIZE : start]
+        elif header.opcode.iscontrol() or (
+            (decoder.effective_opcode is self._opcodes[0]) is (assembler.opcode is None)
+        ):
+            return None
+        else:
+            consumed = decoder.payload_consumed
+            if not decoder.client:
+                key = decoder.masker._masking_key
+        end = min(start + header.payload_len - consumed, len(data))
+        size = end - start
+        if size < 1 and header.payload_len:
+            return None
+        with memoryview(data) as whole, whole[start:end] as part:
+            payload = apply_mask(part, key) if key else bytes(part)
+        consumed += size
+        frame_finished = consumed == header.payload_len
+        message_finished = frame_finished and header.fin
+        opcode, text = assembler.opcode, assembler.decoder
+        if opcode is None:
+            opcode = header.opcode
+            if opcode == Opcode.TEXT:
+                text = _TextDecoder()
+        content: Any = payload
+        if text is not None:
+            try:
+                content = text.decode(payload, message_finished)
+            except UnicodeDecodeError:
+                return None
+        elif not (self.always_bytes or (key and payload)):
+            content = bytearray(payload)
+        del data[:end]
+        decoder.buffer.frames.clear()
+        if frame_finished:
+            decoder.header = decoder.effective_opcode = decoder.masker = None
+        else:
+            turn = size % KEY_SIZE
+            decoder.header, decoder.effective_opcode = header, self._opcodes[0]
+            decoder.payload_required, decoder.payload_consumed = 0, consumed
+            decoder.masker = (
+                self._below.XorMaskerSimple(key[turn:] + key[:turn])
+                if key
+                else self._below.XorMaskerNull()
+            )
+        assembler.opcode, assembler.decoder = (None, None) if message_finished else (opcode, text)
+        event = self._bytes_message if text is None else self._text_message
+        return event(content, frame_finished, message_finished)
+
+    def _header(self, data: bytearray, masked: bool, in_message: bool) -> Any:
+        """Read a data frame's header, and where it ends; None if it is not all there or right."""
+        if len(data) < 2:
+            return None
+        first, second = data[0], data[1]
+        opcode = first & ~FIN
+        if (
+            opcode > Opcode.BINARY
+            or in_message is not (opcode == Opcode.CONTINUATION)
+            or masked is not (second >= MASK)
+        ):
+            return None
+        length, end = second & LENGTH_BITS, 2
+        if length == LENGTH_16:
+            length, end = int.from_bytes(data[2:4], "big"), 4
+            if length < LENGTH_16:
+                return None
+        elif length == LENGTH_64:
+            length, end = int.from_bytes(data[2:10], "big"), 10
+            if not 1 << 16 <= length < 1 << 63:
+                return None
+        if masked:
+            end += KEY_SIZE
+        if len(data) < end:
+            return None
+        opcode = self._opcodes[opcode]
+        return self._below.Header(first >= FIN, self._no_rsv, opcode, length, None), end
 
 
 def _events(original: Function, module: Any) -> Function:
-    text_message, bytes_message = module.TextMessage, module.BytesMessage
-    ping, pong = module.Ping, module.Pong
-    new = object.__new__
-    next_frames = _Splitter(module).frames
-    # Before 1.3, payloads that had not been masked came as bytearray.
-    always_bytes = "bytes" in _frame_protocol(module).FrameDecoder.process_buffer.__code__.co_names
+    receiver = _Receiver(module)
+    fast_lane, whole_frames, piece = receiver.buffer, receiver.whole_frames, receiver.piece
 
     def events(self: Any) -> Iterator[Any]:
         while self._events:
             yield self._events.popleft()
-        frames = next_frames(self)
         while True:
-            if frames is not None:
-                protocol = self._proto
-                decoder, assembler = protocol._frame_decoder, protocol._message_decoder
-                data = decoder.buffer.buffer
-                smallest = 2 if decoder.client else 6
-            while frames:
-                first, payload = frames[0]
-                length = len(payload)
-                content: Any = payload
-                if not (always_bytes or (length and smallest == 6)):
-                    content = bytearray(payload)
-                if first == _TEXT and assembler.opcode is None:
-                    try:
-                        content = decode_utf8(payload)
-                    except UnicodeDecodeError:
+            event = None
+            buffer = fast_lane(self)
+            if buffer is not None:
+                event = yield from whole_frames(self, buffer)
+                if event is None and buffer.buffer:
+                    event = piece(self)
+                    if event is not None:
+                        yield event
+                if not buffer.buffer:
+                    return
+            if event is None:
+                for event in original(self):
+                    yield event
+                    if fast_lane(self) is not None:
                         break
-                    event = new(text_message)
-                elif first == _BINARY and assembler.opcode is None:
-                    event = new(bytes_message)
-                elif first == _PING:
-                    event = ping(payload=content)
-                elif first == _PONG:
-                    event = pong(payload=content)
                 else:
-                    break
-                if first < _PING:
-                    # What the dataclass' own __init__ leaves behind, in a quarter of the time.
-                    fields = event.__dict__
-                    fields["data"] = content
-                    fields["frame_finished"] = fields["message_finished"] = True
-                del frames[0]
-                del data[: length + smallest + (0 if length < 126 else 2 if length < 65_536 else 8)]
-                yield event
-            if frames is not None and not data:
-                return
-            for event in original(self):
-                yield event
-                frames = next_frames(self)
-                if frames is not None:
-                    break
-            else:
-                return
+                    return
 
     return events
 
@@ -229,7 +321,7 @@ def _events(original: Function, module: Any) -> Function:
 def _send(original: Function, module: Any) -> Function:
     kinds = {module.TextMessage: (str, 1), module.BytesMessage: (bytes, 2)}
     opened = module.ConnectionState.OPEN
-    is_plain = _Splitter(module).is_plain
+    is_plain = _Receiver(module).is_plain
     os = _frame_protocol(module).os
 
     def send(self: Any, event: Any) -> Any:
@@ -237,12 +329,7 @@ def _send(original: Function, module: Any) -> Function:
         if kind is None or type(event.data) is not kind or event.message_finished is not True:
             return original(self, event)
         protocol = self._proto
-        if (
-            not is_plain(self)
-            or self._state is not opened
-            or protocol._outbound_opcode is not None
-            or protocol.extensions
-        ):
+        if not is_plain(self) or self._state is not opened or protocol._outbound_opcode is not None:
             return original(self, event)
         return serialize_frame(opcode, event.data, key=os.urandom(4) if protocol.client else None)
 
@@ -280,7 +367,7 @@ def _process(original: Function, module: Any) -> Function:
     return process
 
 
-class _Decoder(IncrementalDecoder):
+class _TextDecoder(IncrementalDecoder):
     """The library's decoder of texts in pieces, that of ``codecs``."""
 
     def decode(self, data: Any, final: bool = False) -> str:
@@ -315,8 +402,8 @@ def _process_frame(original: Function, module: Any) -> Function:
 
     def process_frame(self: Any, frame: Any) -> Any:
         if self.opcode is None and frame.opcode is text:
-            decoder = _Decoder()
-        elif frame.opcode is continuation and type(self.decoder) is _Decoder:
+            decoder = _TextDecoder()
+        elif frame.opcode is continuation and type(self.decoder) is _TextDecoder:
             decoder = self.decoder
         else:
             return original(self, frame)
