@@ -1,0 +1,257 @@
+"""The asyncio connections of websockets, patched, against themselves unpatched.
+
+They are compared over a transport in memory, once with every frame logged and once not.
+"""
+
+import asyncio
+import logging
+from itertools import product
+from unittest.mock import patch as mock
+
+import pytest
+from histories import SIDES, Log, both, deflate, error
+from peers import MIXED
+from streams import CLOSE, CONT, FIN, TEXT, frame, streams
+from websockets.asyncio.connection import Connection
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+from websockets.protocol import Protocol, Side
+
+
+class Transport(asyncio.Transport):
+    """A transport in memory, with room for ``room`` bytes."""
+
+    def __init__(self, room=1 << 30):
+        super().__init__()
+        self.room = room
+        self.written = []
+        self.calls = []
+        self.connection = None
+        self.failure = None
+
+    def write(self, data):
+        if self.failure:
+            raise self.failure
+        self.written.append(bytes(data))
+        if len(b"".join(self.written)) > self.room:
+            self.connection.pause_writing()
+            asyncio.get_running_loop().call_later(0.01, self.make_room)
+
+    def make_room(self):
+        self.calls.append("made room")
+        self.room = 1 << 30
+        self.connection.resume_writing()
+
+    def abort(self):
+        if "abort" not in self.calls:
+            asyncio.get_running_loop().call_soon(self.connection.connection_lost, None)
+        self.calls.append("abort")
+
+    def __getattr__(self, name):
+        raise AssertionError(name)
+
+    def is_closing(self):
+        return False
+
+    def can_write_eof(self):
+        return True
+
+    def write_eof(self):
+        self.calls.append("write_eof")
+
+    def pause_reading(self):
+        self.calls.append("pause_reading")
+
+    def resume_reading(self):
+        self.calls.append("resume_reading")
+
+    def set_write_buffer_limits(self, *limits):
+        pass
+
+
+LEVELS = (logging.DEBUG, logging.INFO)
+
+
+def on_asyncio(program, *, side=Side.SERVER, extensions=(), **options):
+    """Run ``await program(connection, transport)``, unpatched and patched."""
+
+    async def run(level):
+        logs = Log(level)
+        protocol = Protocol(side, logger=logs.logger, max_size=None)
+        protocol.extensions = [extension() for extension in extensions]
+        transport = Transport(options.get("room", 1 << 30))
+        connection = Connection(protocol, ping_interval=None, close_timeout=None, max_queue=4)
+        transport.connection = connection
+        connection.connection_made(transport)
+        result = await outcome(program(connection, transport))
+        return result, transport.written, transport.calls, logs.lines
+
+    return both(*(lambda level=level: asyncio.run(run(level)) for level in LEVELS))
+
+
+async def outcome(awaitable):
+    try:
+        result = await asyncio.wait_for(awaitable, 20)
+    except Exception as exc:
+        return error(exc)
+    return type(result), result
+
+
+@pytest.mark.parametrize(
+    ("name", "decode"),
+    [
+        *((name, None) for name in streams(True)),
+        *product(("texts", "binary", "fragments", "not UTF-8: far in", "close"), (True, False)),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["data first", "recv first"])
+def test_a_connection_receives_the_same(name, decode, first):
+    wire = streams(True)[name]
+
+    async def program(connection, transport):
+        results = []
+
+        async def receive():
+            while not results or not issubclass(results[-1][0], Exception):
+                results.append(await outcome(connection.recv(decode)))
+
+        if not first:
+            receiver = asyncio.create_task(receive())
+            await turns()
+        for piece in wire[: len(wire) // 2], wire[len(wire) // 2 :]:
+            connection.data_received(piece)
+            await turns()
+        if first:
+            receiver = asyncio.create_task(receive())
+            await turns()
+        connection.eof_received()
+        await turns()
+        transport.abort()
+        await receiver
+        assert issubclass(results[-1][0], ConnectionClosed)
+        return results
+
+    on_asyncio(program)
+
+
+async def turns():
+    """Let the tasks go on until they wait for something."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_a_connection_with_a_receiver_that_is_canceled():
+    async def program(connection, transport):
+        receiver = asyncio.create_task(connection.recv())
+        await asyncio.sleep(0)
+        receiver.cancel()
+        await turns()
+        connection.data_received(
+            frame(TEXT, b"a", masked=True) + frame(FIN | CONT, b"b", masked=True)
+        )
+        return await connection.recv()
+
+    assert on_asyncio(program)[0] == (str, "ab")
+
+
+def test_a_connection_with_two_receivers():
+    async def program(connection, transport):
+        receiver = asyncio.create_task(connection.recv())
+        await asyncio.sleep(0)
+        results = [await outcome(connection.recv())]
+        connection.data_received(frame(FIN | TEXT, b"a", masked=True) * 2)
+        results.append(await outcome(connection.recv()))
+        return [*results, await outcome(receiver)]
+
+    on_asyncio(program)
+
+
+def test_a_connection_that_streams_fragments():
+    async def program(connection, transport):
+        connection.data_received(streams(True)["fragments"])
+        results = [part async for part in connection.recv_streaming()]
+        return results, await connection.recv()
+
+    on_asyncio(program)
+
+
+def test_a_connection_pauses_and_resumes_reading():
+    async def program(connection, transport):
+        connection.data_received(frame(FIN | TEXT, b"x", masked=True) * 9)
+        return [await connection.recv() for _ in range(9)]
+
+    assert on_asyncio(program)[2] == ["pause_reading", "resume_reading"]
+
+
+@pytest.mark.parametrize("text", [None, True, False])
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("side", SIDES, ids=lambda side: side.name)
+def test_a_connection_sends_the_same(side, compress, text):
+    messages = ["", "Hello", MIXED, MIXED * 3_000, b"", b"Hello", b"x" * 70_000, bytearray(b"abc"),
+                memoryview(b"abc"), ["a", MIXED], [b"a", b"b"], [], {"a": 1}, 3, None]  # fmt: skip
+    for last in ("\ud800", ["a", b"b"]):
+
+        async def program(connection, transport, last=last):
+            results = []
+            for message in (*messages, last, "after"):
+                sending = asyncio.create_task(connection.send(message, text=text))
+                await turns()
+                if not sending.done():  # it waits for the peer to close
+                    transport.abort()
+                results.append(await outcome(sending))
+            return results
+
+        on_asyncio(program, side=side, extensions=[deflate] if compress else [])
+
+
+def test_a_connection_waits_for_room():
+    async def program(connection, transport):
+        await connection.send("x" * 100)
+        return list(transport.calls)
+
+    assert on_asyncio(program, room=50)[0] == (list, ["made room"])
+
+
+@pytest.mark.parametrize("failure", [OSError("broken"), RuntimeError("closed")], ids=repr)
+def test_a_connection_whose_transport_fails(failure):
+    async def program(connection, transport):
+        transport.failure = failure
+        return await outcome(connection.send("Hello")), await outcome(connection.send("again"))
+
+    (_, (first, _)), _, calls, _ = on_asyncio(program)
+    assert first[0] is ConnectionClosedError
+    assert calls[0] == "abort"
+
+
+def test_a_connection_that_fails_inside():
+    async def program(connection, transport):
+        with mock.object(connection.protocol, "send_text", side_effect=AssertionError("inside")):
+            return await outcome(connection.send("Hello"))
+
+    (_, failed), _, calls, lines = on_asyncio(program)
+    assert failed[0] is ConnectionClosedError
+    assert calls == ["abort"]
+    assert ("ERROR", "unexpected internal error", True) in lines
+
+
+def test_a_connection_that_is_closed():
+    async def program(connection, transport):
+        connection.data_received(frame(FIN | CLOSE, b"\x03\xe8", masked=True))
+        asyncio.get_running_loop().call_soon(transport.abort)
+        return await outcome(connection.send("Hello"))
+
+    on_asyncio(program)
+
+
+def test_a_connection_that_is_sending_fragments():
+    async def program(connection, transport):
+        async def fragments():
+            yield "a"
+            await asyncio.sleep(0.01)
+            yield "b"
+
+        sending = asyncio.create_task(connection.send(fragments()))
+        await asyncio.sleep(0)
+        await connection.send("after")
+        await sending
+
+    on_asyncio(program)
