@@ -9,8 +9,8 @@ Everything that an application, a setting or a log can tell is as with uvicorn's
 websockets (``websockets-sansio``, its ``auto``); where that and the one for wsproto differ, it is
 as with the former. What differs from both:
 
-- an application that waits for a message gets it within the read that brought it, and what it
-  answers there leaves in one write at the end of that read, even where a close frame came behind;
+- an application that waits for a message gets it within the read that brought it, and its answers
+  to the messages of one read leave together, also where a close frame came behind them;
 - the reasons that go with the close codes 1002, 1007 and 1009 are in wsfast's words;
 - a compressed message is inflated when it is received, and a message below 64 bytes is not
   compressed.
@@ -19,11 +19,10 @@ as with the former. What differs from both:
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.logging import TRACE_LOG_LEVEL
 from uvicorn.protocols.utils import (
     ClientDisconnected,
     get_client_addr,
@@ -33,15 +32,13 @@ from uvicorn.protocols.utils import (
     is_ssl,
 )
 
-from ..asyncio.stream import MessageStream
-from ..exceptions import HandshakeError, InvalidUtf8, ProtocolError, StateError
-from ..frames import Close, CompressedMessage, Ping, masking_key, serialize_frame
-from ..protocol.connection import OPEN, SERVER, Connection
+from ..exceptions import HandshakeError, StateError
+from ..protocol.connection import OPEN
 from ..protocol.deflate import Deflate
 from ..protocol.handshake import Accepted, accept
 from ..protocol.http import RequestReader
-from ..rfc6455 import Opcode
-from ._asgi import LIMITS, Event, accepting, denying, refusing, scope_of
+from ._asgi import LIMITS, Event, RawHeaders, accepting, denying, refusing, scope_of
+from ._uvicorn_stream import UvicornStream
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -49,11 +46,15 @@ if TYPE_CHECKING:
 
 __all__ = ["WebSocketProtocol"]
 
-# The terms of uvicorn's own class, which are ours by default.
+# How long an answer is held back, in seconds, for those to the messages that wait behind it. An
+# application that takes longer for a message has each of its answers leave at once.
+_HOLD = 0.0005
+
+# The terms of uvicorn's own class.
 _DEFLATE = Deflate(server_max_window_bits=12, client_max_window_bits=12, mem_level=5)
 
 
-class WebSocketProtocol(MessageStream, asyncio.BufferedProtocol):
+class WebSocketProtocol(UvicornStream):
     """A WebSocket connection of uvicorn, from the request to the end of TCP.
 
     The attributes without an underscore are named as in uvicorn's own classes.
@@ -68,38 +69,20 @@ class WebSocketProtocol(MessageStream, asyncio.BufferedProtocol):
     ) -> None:
         if not config.loaded:
             config.load()
-        self.config = config
+        super().__init__(config, _loop or asyncio.get_event_loop())
         self.app: Any = config.loaded_app
-        self.loop = _loop or asyncio.get_event_loop()
-        self.logger = logging.getLogger("uvicorn.error")
         self.app_state = app_state
         self.connections: set[Any] = server_state.connections
         self.tasks = server_state.tasks
         self.default_headers = server_state.default_headers
-        self.transport: Any = None
-        self.client: tuple[str, int] | None = None
         self.scope: Any = None
-        # How far the handshake, and then the end, has got:
-        self.handshake_complete = False
-        self.close_sent = False
-        self.disconnected = False
-        self.initial_response: tuple[int, list[tuple[bytes, bytes]], bytes] | None = None
-        self.close_timer: asyncio.TimerHandle | None = None
-        self.close_timeout = 10.0
-        self.writable = asyncio.Event()
-        self.writable.set()
-        # Keepalive:
-        self.ping_interval = config.ws_ping_interval
-        self.ping_timeout = config.ws_ping_timeout
-        self.ping_timer: asyncio.TimerHandle | None = None
-        self.pong_timer: asyncio.TimerHandle | None = None
-        self.pending_ping_payload: bytes | None = None
-        self.ping_sent_at = 0.0
-        self.last_ping_rtt = 0.0
+        self.initial_response: tuple[int, RawHeaders, bytes] | None = None
         self._reader: RequestReader | None = RequestReader(LIMITS)
         self._accepted: Accepted | None = None
         # Tasks that want to receive while another one does.
         self._receivers: deque[asyncio.Future[None]] = deque()
+        self._holds_back = False  # whether the next answer may wait for others
+        self._flushed = 0.0
 
     # What the transport and the server call.
 
@@ -121,13 +104,14 @@ class WebSocketProtocol(MessageStream, asyncio.BufferedProtocol):
             deflate = _DEFLATE if self.config.ws_per_message_deflate else None
             self._accepted = accept(request, deflate=deflate)
         except HandshakeError as exc:
+            self._reader = None
             self._begin(None)
             self.handshake_complete = self.close_sent = True
             self.transport.write(exc.response.to_bytes())
             self.transport.close()
             return
         trailing, self._reader = self._reader.trailing, None
-        self._begin(self._accepted)
+        self._begin(self._accepted.deflate)
         self.scope = {
             **scope_of(request, self.config.root_path),
             "asgi": {"version": self.config.asgi_version, "spec_version": "2.4"},
@@ -143,29 +127,6 @@ class WebSocketProtocol(MessageStream, asyncio.BufferedProtocol):
         if trailing:
             self.feed(trailing)
 
-    def _begin(self, accepted: Accepted | None) -> None:
-        """Begin to read frames, of a request that may be accepted, or is refused."""
-        parameters = accepted.deflate if accepted is not None else None
-        self._connection = Connection(
-            SERVER,
-            deflate=parameters.codec(SERVER) if parameters is not None else None,
-            max_size=self.config.ws_max_size,
-            ping_interval=None,
-            close_timeout=None,
-        )
-        # Not before, since the decoder depends on what was agreed on.
-        super().__init__(SERVER, self._connection.decoder, self.loop, None, None)
-        self._inflates = parameters is not None
-        self._attach(self.transport)
-        # uvloop looks at the kind of a protocol when reading begins: so let it begin anew, behind
-        # uvicorn's set_protocol().
-        self.transport.pause_reading()
-        self.loop.call_soon(self._begin_reading)
-
-    def _begin_reading(self) -> None:
-        if not self._read_paused:
-            self.transport.resume_reading()
-
     def connection_lost(self, exc: BaseException | None) -> None:
         self.stop_keepalive()
         code = 1005 if self.handshake_complete else 1006
@@ -180,18 +141,6 @@ class WebSocketProtocol(MessageStream, asyncio.BufferedProtocol):
             self.transport.close()
         self._detach()
         self._put({"type": "websocket.disconnect", "code": code})
-
-    def eof_received(self) -> None:
-        pass
-
-    def pause_writing(self) -> None:
-        self._ready = False
-        self.writable.clear()
-
-    def resume_writing(self) -> None:
-        self.writable.set()
-        self._update_ready()
-        self._write_pending()
 
     def shutdown(self) -> None:
         """End the connection, since the server ends."""
@@ -235,6 +184,7 @@ class WebSocketProtocol(MessageStream, asyncio.BufferedProtocol):
         finally:
             if self._receivers:
                 self._call_next_receiver()
+        self._holds_back = self._waiting()
         kind = type(item)
         if kind is str:
             return {"type": "websocket.receive", "text": item}
@@ -270,6 +220,12 @@ class WebSocketProtocol(MessageStream, asyncio.BufferedProtocol):
                 plain = type(message) is bytes
             if plain:
                 await self.send(message)
+                holds_back, self._holds_back = self._holds_back, False
+                now = monotonic()
+                if not holds_back or now - self._flushed > _HOLD:
+                    # An application may be at work for long before the loop turns.
+                    self._flushed = now
+                    self.flush()
                 return
         await self._send_event(event)
 
@@ -278,14 +234,12 @@ class WebSocketProtocol(MessageStream, asyncio.BufferedProtocol):
         if self.disconnected:
             raise ClientDisconnected()
         kind = event["type"]
-        if self.initial_response is not None and not self.close_sent:
+        if self.initial_response is not None:
             self._continue_response(kind, event)
         elif not self.handshake_complete:
             self._answer(kind, event)
         elif self.close_sent:
-            raise RuntimeError(
-                f"Unexpected ASGI message '{kind}', after sending 'websocket.close'."
-            )
+            raise _after_close(kind)
         elif kind == "websocket.send":
             await self._send_message(event.get("bytes"), event.get("text"))
         elif kind == "websocket.close":
@@ -303,6 +257,7 @@ class WebSocketProtocol(MessageStream, asyncio.BufferedProtocol):
             response = accepting(self._accepted, event, self.default_headers)
             if not self.transport.is_closing():
                 self.handshake_complete = True
+                self._accepted = None
                 self.transport.write(response)
                 self._update_ready()
                 self._write_pending()
@@ -317,7 +272,7 @@ class WebSocketProtocol(MessageStream, asyncio.BufferedProtocol):
             status = event["status"]
             if not 100 <= status < 600:
                 raise RuntimeError(f"Invalid HTTP status code '{status:d}' in response.")
-            self._log_answer(f"{status:d}")
+            self._log_answer("%d", status)
             self.initial_response = status, list(event.get("headers", [])), b""
         else:
             raise RuntimeError(
@@ -331,6 +286,8 @@ class WebSocketProtocol(MessageStream, asyncio.BufferedProtocol):
             raise RuntimeError(
                 f"Expected ASGI message 'websocket.http.response.body' but got '{kind}'."
             )
+        if self.close_sent:
+            raise _after_close(kind)
         assert self.initial_response is not None
         status, headers, body = self.initial_response
         body += event["body"]
@@ -342,12 +299,12 @@ class WebSocketProtocol(MessageStream, asyncio.BufferedProtocol):
             self.transport.close()
             self._put({"type": "websocket.disconnect", "code": 1006})
 
-    def _log_answer(self, answer: str) -> None:
+    def _log_answer(self, answer: str, *arguments: int) -> None:
         self.logger.info(
-            '%s - "WebSocket %s" %s',
+            f'%s - "WebSocket %s" {answer}',
             get_client_addr(self.scope),
             get_path_with_query_string(self.scope),
-            answer,
+            *arguments,
         )
 
     def _send_500_response(self) -> None:
@@ -367,168 +324,8 @@ class WebSocketProtocol(MessageStream, asyncio.BufferedProtocol):
         else:
             self._connection.send(data)
         await self.write(self._connection.data_to_send())
-
-    def _start_to_close(self, code: int | None, reason: str) -> None:
-        """Begin the closing handshake, and wait for the peer's close frame."""
-        if self.transport.is_closing():
-            return
-        self._close(1005 if code is None else code, reason)
-        self.close_sent = True
-        self._put({"type": "websocket.disconnect", "code": code, "reason": reason})
-        # What comes before that close frame is nobody's any more, and must not hold it up.
-        self._on_message = _ignore
-        self._resume_reading()
-        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
-
-    # Frames that are no plain messages, and the end.
-
-    def _sort(self, received: list[Any], end: Any) -> tuple[list[Any], Any]:
-        """Handle control frames; answer the messages, and what ends the connection."""
-        messages = []
-        for item in received:
-            if isinstance(item, (str, bytes, CompressedMessage)):
-                messages.append(item)
-            elif isinstance(item, Close):
-                end = item
-            elif isinstance(item, Ping):
-                self._connection.handle(item, 0.0)
-            else:
-                self._handle_pong(item.payload)
-        self._write_pending()
-        return messages, end
-
-    def _inflate(self, item: Any) -> Any:
-        """Answer what waited, inflated if need be, or the end where it cannot be inflated."""
-        if not isinstance(item, CompressedMessage):
-            return item
-        try:
-            return self._connection.inflate(item)
-        except ProtocolError as exc:
-            self._drop_waiting()
-            return self._fail(exc)
-
-    def _finish(self, end: Close | ProtocolError) -> None:
-        if isinstance(end, Close):
-            self._handle_close(end)
-        elif self._connection.failure is None:
-            self._put(self._fail(end))
-
-    def _handle_close(self, close: Close) -> None:
-        """Answer the peer's close frame, or take it for the answer to ours."""
-        if self.close_sent:
-            if self.close_timer is not None:
-                self._stop_close_timer()
-                self.transport.close()
-        elif not self.transport.is_closing():
-            self._close(close.code, close.reason)
-            self._end_transport()
-            event = {"type": "websocket.disconnect", "code": close.code, "reason": close.reason}
-            self._put(event)
-
-    def _fail(self, error: ProtocolError) -> Event:
-        """Fail the connection, and answer what the application is told of it."""
-        if isinstance(error, InvalidUtf8):
-            self.logger.error("Invalid UTF-8 sequence received from client.", exc_info=error)
-            error = InvalidUtf8(error.reason, "")
-        self._connection.fail(error)
-        self._ready = False
-        self._write_pending()
-        self.close_sent = True
-        self._end_transport()
-        close = self._connection.close_sent or Close(int(error.close_code))
-        return {"type": "websocket.disconnect", "code": close.code, "reason": close.reason}
-
-    def _close(self, code: int, reason: str = "") -> None:
-        """Send a close frame, behind all that was sent."""
-        self._connection.close(code, reason)
-        self._ready = False
-        self._write_pending()
         self.flush()
 
-    def _end_transport(self) -> None:
-        self.flush()
-        self.transport.close()
 
-    def _write_pending(self) -> None:
-        """Write what the connection has to say, but nothing before the 101."""
-        # Pongs to a peer that does not read stay with the connection, which keeps the latest.
-        closing = self._connection.state is not OPEN
-        if self.handshake_complete and (closing or self.writable.is_set()):
-            wire = self._connection.data_to_send()
-            if wire:
-                self.write(wire)
-
-    def _update_ready(self) -> None:
-        self._ready = (
-            self.handshake_complete
-            and not self.close_sent
-            and not self.disconnected
-            and self.writable.is_set()
-            and self._connection.state is OPEN
-            and self._connection.deflate is None
-        )
-
-    def _stop_close_timer(self) -> None:
-        if self.close_timer is not None:
-            self.close_timer.cancel()
-            self.close_timer = None
-
-    # Keepalive.
-
-    def start_keepalive(self) -> None:
-        if self.ping_interval is not None and self.ping_interval > 0:
-            self.schedule_ping()
-
-    def stop_keepalive(self) -> None:
-        for timer in (self.ping_timer, self.pong_timer):
-            if timer is not None:
-                timer.cancel()
-        self.ping_timer = self.pong_timer = self.pending_ping_payload = None
-
-    def schedule_ping(self) -> None:
-        """Have the next ping sent ``ping_interval`` after the last one."""
-        assert self.ping_interval is not None
-        delay = max(0.0, self.ping_interval - self.last_ping_rtt)
-        self.ping_timer = self.loop.call_later(delay, self.send_keepalive_ping)
-
-    def send_keepalive_ping(self) -> None:
-        self.ping_timer = None
-        if self._connection.state is not OPEN or self.transport.is_closing():
-            return
-        self.pending_ping_payload = masking_key()
-        self.ping_sent_at = self.loop.time()
-        self.write(serialize_frame(Opcode.PING, self.pending_ping_payload))
-        if self.ping_timeout is not None:
-            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
-        else:
-            self.schedule_ping()
-
-    def _handle_pong(self, payload: bytes) -> None:
-        if self.pending_ping_payload is None or payload != self.pending_ping_payload:
-            return  # unsolicited, or late
-        self.last_ping_rtt = self.loop.time() - self.ping_sent_at
-        self.pending_ping_payload = None
-        # Without a time-out the next ping is on its way already.
-        if self.pong_timer is not None:
-            self.pong_timer.cancel()
-            self.pong_timer = None
-            self.schedule_ping()
-
-    def keepalive_timeout(self) -> None:
-        """The peer has not answered a ping in time."""
-        self.pong_timer = self.pending_ping_payload = None
-        if self._connection.state is not OPEN or self.transport.is_closing():
-            return
-        self._trace("WebSocket keepalive ping timeout")
-        self._close(1011, "keepalive ping timeout")
-        self.close_sent = True
-        self._end_transport()
-
-    def _trace(self, text: str) -> None:
-        if self.logger.level <= TRACE_LOG_LEVEL:
-            prefix = f"{self.client[0]}:{self.client[1]} - " if self.client else ""
-            self.logger.log(TRACE_LOG_LEVEL, "%s%s", prefix, text)
-
-
-def _ignore(stream: MessageStream, message: Any) -> None:
-    pass
+def _after_close(kind: str) -> RuntimeError:
+    return RuntimeError(f"Unexpected ASGI message '{kind}', after sending 'websocket.close'.")
