@@ -1,0 +1,258 @@
+"""Runs the libraries' own suites plain and on wsfast, and compares them test by test.
+
+``python suites.py [NAME[==VERSION]]...`` takes those that are named, or all of ``libraries.py``.
+For each it makes a folder in build/peers with the source distribution from PyPI and a virtual
+environment, in which wsfast is installed as the wheel that users would get. ``WSFAST_EXTENSION``
+chooses the backend.
+
+Prints a line a run, and every test whose outcome is another on wsfast. Such a test is first run
+alone, both ways, some times: if it can pass and fail either way, it is printed as one that varies.
+The exit status is 1 if anything differs otherwise, or if a library was not patched or could not be
+run.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+from libraries import SUITES
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+BUILD = ROOT / "build" / "peers"
+ALONE = 3  # how often a test that differs is run alone
+
+
+class SuiteError(Exception):
+    """A suite could not be fetched or run."""
+
+
+class NotReachable(SuiteError):
+    """What is not on PyPI could not be fetched."""
+
+
+def call(*command, **options):
+    """Run a command; what it printed tells why it failed."""
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+    if done.returncode:
+        line = " ".join(map(str, command))
+        raise SuiteError(f"{line}\nended with status {done.returncode}:\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
+def source(suite):
+    """The folder with the library's source distribution, fetched if it is not here yet."""
+    folder = BUILD / "sources" / f"{suite.name}-{suite.version}"
+    if not folder.exists():
+        parts = folder.with_name(f"{folder.name}.{os.getpid()}")
+        parts.mkdir(parents=True)
+        archive = download_archive(suite, parts) if suite.archive else download_sdist(suite, parts)
+        with tarfile.open(archive) as tar:
+            tar.extractall(parts, filter="data")
+        archive.unlink()
+        [unpacked] = parts.iterdir()
+        unpacked.rename(folder)
+        parts.rmdir()
+    return folder
+
+
+def download_sdist(suite, folder):
+    requirement = f"{suite.name}=={suite.version}"
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-binary", ":all:", "--no-deps"]
+    call(*pip, "--dest", folder, requirement)
+    [archive] = folder.glob("*.tar.gz")
+    return archive
+
+
+def download_archive(suite, folder):
+    archive = folder / "archive.tar.gz"
+    try:
+        with urllib.request.urlopen(suite.archive, timeout=60) as response:
+            archive.write_bytes(response.read())
+    except (urllib.error.URLError, OSError) as error:
+        shutil.rmtree(folder)
+        raise NotReachable(f"{suite.archive}: {error}") from None
+    return archive
+
+
+def lay_out(suite, folder):
+    """Make a folder with the tests only, so that what is tested is what is installed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    for name in suite.files:
+        origin = source(suite) / name
+        target = folder / Path(name).name
+        if origin.is_dir():
+            shutil.copytree(origin, target)
+        else:
+            shutil.copy(origin, target)
+
+
+def build_wheel():
+    """The wheel of this source tree."""
+    folder = BUILD / "wheel"
+    shutil.rmtree(folder, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    call(*pip, "--wheel-dir", folder, ROOT)
+    [wheel] = folder.glob("*.whl")
+    return wheel
+
+
+def environment(suite, wheel):
+    """The Python of the library's virtual environment, made if it is not here yet."""
+    folder = BUILD / "environments" / f"{suite.name}-{suite.version}"
+    python = folder / "bin" / "python"
+    install = [python, "-m", "pip", "install", "-q"]
+    made = folder / "made"
+    wanted = "\n".join(["pytest", *suite.requires, f"{suite.name}=={suite.version}"])
+    if not made.exists() or made.read_text() != wanted:
+        call(sys.executable, "-m", "venv", "--clear", folder)
+        call(*install, *wanted.split("\n"))
+        call(*install, wheel)
+        made.write_text(wanted)
+    call(*install, "--force-reinstall", "--no-deps", wheel)
+    return python
+
+
+@dataclasses.dataclass
+class Place:
+    """Where a suite is run: with which Python, in which folder."""
+
+    python: Path
+    folder: Path
+    settings: dict[str, str]
+    seconds: int
+
+    def run(self, patched, *arguments):
+        """What ``dropins_recorder`` wrote of a run of pytest."""
+        record = self.folder.parent / f"{'patched' if patched else 'plain'}.json"
+        record.unlink(missing_ok=True)
+        command = ["-m", "pytest", "-p", "dropins_recorder", "-p", "no:cacheprovider", *arguments]
+        if patched:
+            command = ["-m", "wsfast", "run", "--", *command]
+        paths = [str(HERE / "recorder"), os.environ.get("PYTHONPATH", "")]
+        settings = {
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "DROPINS_RECORD": str(record),
+        }
+        with open(record.with_suffix(".log"), "w") as log:
+            done = subprocess.run(
+                [self.python, *command],
+                cwd=self.folder,
+                env={**os.environ, **self.settings, **settings},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                timeout=self.seconds,
+            )
+        if not record.exists():
+            raise SuiteError(f"ended with status {done.returncode}, see {log.name}")
+        return json.loads(record.read_text())
+
+
+def compare(suite, place):
+    """Run a suite plain and patched.
+
+    Returns:
+        How many tests had which outcome on wsfast, the lines of those that vary, and the lines of
+        all else that differs.
+    """
+    plain = place.run(False, *suite.tests)
+    patched = place.run(True, *suite.tests)
+    varying, differing = [], []
+    if plain["on"]:
+        differing.append(f"without wsfast, these seams were in place: {plain['on']}")
+    if suite.patched and not patched["on"]:
+        differing.append("not one seam was in place at the end")
+    if not patched["outcomes"]:
+        differing.append("no test was run")
+    for test in sorted({*plain["outcomes"], *patched["outcomes"]}):
+        missing = ["not run", ""]
+        before = plain["outcomes"].get(test, missing)
+        after = patched["outcomes"].get(test, missing)
+        if before[0] != after[0]:
+            line = f"{test}: {before[0]} plain, {after[0]} on wsfast. {after[1]}"
+            (varying if varies(place, test) else differing).append(line)
+    return Counter(outcome for outcome, _ in patched["outcomes"].values()), varying, differing
+
+
+def varies(place, test):
+    """Whether a test, run alone, comes to the same outcome with wsfast as without."""
+    outcomes = {True: set(), False: set()}
+    for _ in range(ALONE):
+        for patched, seen in outcomes.items():
+            seen.add(place.run(patched, test)["outcomes"].get(test, ["not run"])[0])
+        if outcomes[True] & outcomes[False]:
+            return True
+    return False
+
+
+def report(suite, place, title):
+    """Compare, print, and tell whether all is as it was."""
+    started = time.monotonic()
+    counts, varying, differing = compare(suite, place)
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+    took = time.monotonic() - started
+    print(f"{title}: {outcomes}; {len(differing)} different, {took:.0f} s", flush=True)
+    for line in varying:
+        print(f"  varies: {line}")
+    for line in differing:
+        print(f"  DIFFERS: {line}", flush=True)
+    return not differing
+
+
+def run_suite(suite, wheel):
+    python = environment(suite, wheel)
+    alike = True
+    for name, settings in suite.variants.items():
+        folder = BUILD / "runs" / "-".join([suite.name, *name.split()]) / "folder"
+        lay_out(suite, folder)
+        title = " ".join(filter(None, [suite.name, suite.version, name]))
+        alike &= report(suite, Place(python, folder, settings, suite.seconds), title)
+    return alike
+
+
+def chosen(names):
+    """The suites of these names, each of another version if one is named."""
+    suites = {suite.name: suite for suite in SUITES}
+    for name in names or suites:
+        name, _, version = name.partition("==")
+        if name not in suites:
+            raise SystemExit(f"no suite of {name}; there are: {', '.join(suites)}")
+        suite = suites[name]
+        archive = suite.archive and suite.archive.replace(suite.version, version or suite.version)
+        yield dataclasses.replace(suite, version=version or suite.version, archive=archive)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="The libraries' own suites on wsfast.")
+    parser.add_argument("suites", nargs="*", metavar="NAME[==VERSION]")
+    suites = [*chosen(parser.parse_args().suites)]
+    alike = True
+    wheel = build_wheel()
+    for suite in suites:
+        try:
+            alike &= run_suite(suite, wheel)
+        except NotReachable as error:
+            print(f"{suite.name} {suite.version}: SKIPPED, its tests are not on PyPI; {error}")
+        except (SuiteError, subprocess.TimeoutExpired) as error:
+            print(f"{suite.name} {suite.version}: NOT RUN, {error}")
+            alike = False
+    return 0 if alike else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
