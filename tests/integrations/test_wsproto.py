@@ -1,6 +1,5 @@
 """wsproto, patched, against itself unpatched; and what runs on it, against peers without wsfast."""
 
-import gc
 import inspect
 import pickle
 import subprocess
@@ -9,13 +8,16 @@ from contextlib import suppress
 from dataclasses import fields
 from functools import partial
 from itertools import cycle, product
+from pathlib import Path
 
+import httpx_ws
 import pytest
+import simple_websocket
 import wsproto.connection as library
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from patching import patched
-from peers import MIXED
+from peers import MESSAGES, MIXED
 from streams import BINARY, CLOSE, CONT, FIN, KEY, NOT_UTF8, PING, RSV1, TEXT, cuts, frame, streams
 from wsproto import WSConnection, frame_protocol
 from wsproto.connection import Connection, ConnectionState, ConnectionType
@@ -37,6 +39,7 @@ from wsfast.integrations.wsproto import integration
 
 SERVER, CLIENT = ConnectionType.SERVER, ConnectionType.CLIENT
 ROLES = [SERVER, CLIENT]
+ECHO_SERVERS = Path(__file__).parents[1] / "dropins" / "servers.py"
 
 
 @pytest.fixture(autouse=True)
@@ -523,14 +526,17 @@ def test_masking_leaves_its_argument_alone():
         assert made is not data
 
 
+OVERRIDDEN = [
+    (FrameProtocol, "received_frames", lambda self: iter(())),
+    (FrameProtocol, "send_data", lambda self, payload, fin: b"sent"),
+    (FrameProtocol, "_serialize_frame", lambda self, *args: b"serialized"),
+    (FrameDecoder, "process_buffer", lambda self: None),
+    (MessageDecoder, "process_frame", lambda self, frame: frame._replace(payload="other")),
+]
+
+
 @pytest.mark.parametrize(
-    ("of", "name", "function"),
-    [
-        (FrameProtocol, "received_frames", lambda self: iter(())),
-        (FrameDecoder, "process_buffer", lambda self: None),
-        (MessageDecoder, "process_frame", lambda self, frame: frame._replace(payload="other")),
-    ],
-    ids=lambda value: getattr(value, "__name__", str(value)),
+    ("of", "name", "function"), OVERRIDDEN, ids=[name for _, name, _ in OVERRIDDEN]
 )
 @pytest.mark.parametrize("how", ["subclass", "instance"])
 def test_steps_aside_for_what_is_overridden(of, name, function, how):
@@ -549,7 +555,7 @@ def test_steps_aside_for_what_is_overridden(of, name, function, how):
         else:
             setattr(part, name, lambda *args: function(part, *args))
         connection.receive_data(hello + hello)
-        return all_at_once(connection)
+        return all_at_once(connection), connection.send(TextMessage("Hello"))
 
     both(found)
 
@@ -649,6 +655,61 @@ def test_unpatch_restores_the_very_objects():
     assert owned() == before
 
 
+def test_bytes_are_taken_from_the_buffer_with_their_event():
+    """So that whoever looks at it, or unpatches, finds what is not handed out yet, and no more."""
+    wires = [frame(FIN | BINARY, b"x" * size, masked=True) for size in (0, 125, 126, 65_536, 9)]
+    with patched(integration):
+        connection = Connection(SERVER)
+        connection.receive_data(b"".join(wires))
+        for _ in connection.events():
+            del wires[0]
+            assert connection._proto._frame_decoder.buffer.buffer == b"".join(wires)
+
+
+SERVERS = ["hypercorn", "uvicorn-wsproto", "simple-websocket", "wsproto"]
+
+
+@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize("client", ["websockets-client", "websocket-client"])
+def test_a_client_without_wsfast_agrees(name, client, peer):
+    program = (
+        "import runpy, sys\n"
+        "from wsfast.integrations.wsproto import integration\n"
+        "assert integration.patch()\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, ECHO_SERVERS, name, "--deflate"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        try:
+            port = int(server.stdout.readline())
+            assert peer(client, port).stdout.read() == "ok\n"
+        finally:
+            server.kill()
+
+
+def test_a_server_without_wsfast_agrees(peer):
+    """The very clients that run on wsproto: simple-websocket's, and httpx-ws."""
+    port = int(peer("websockets-server").stdout.readline())
+    with patched(integration):
+        client = simple_websocket.Client(f"ws://127.0.0.1:{port}/")
+        for message in MESSAGES:
+            client.send(message)
+            assert client.receive() == message
+        client.close()
+        with httpx_ws.connect_ws(f"http://127.0.0.1:{port}/", max_message_size_bytes=1 << 25) as ws:
+            for message in MESSAGES:
+                if isinstance(message, str):
+                    ws.send_text(message)
+                    assert ws.receive_text() == message
+                else:
+                    ws.send_bytes(message)
+                    assert ws.receive_bytes() == message
+
+
 def test_patching_imports_nothing():
     program = (
         "import sys\n"
@@ -680,8 +741,21 @@ def test_streams_reach_every_kind_of_end():
         texts |= {
             event.reason for event in connection.events() if isinstance(event, CloseConnection)
         }
-    gc.collect()
-    for text in ("unexpected CONTINUATION", "Reserved bit", "unmasked", "Invalid opcode", "1 byte",
-                 "Payload length", "MSB", "fragment control", "can't decode", "local-only",
-                 "unknown reserved", "invalid code", "payload len > 125", "CLOSE reason"):  # fmt: skip
+    for text in (
+        *(
+            "unexpected CONTINUATION",
+            "expected CONTINUATION, got",
+            "Reserved bit",
+            "Invalid opcode",
+        ),
+        *("unmasked", "fragment control", "payload len > 125", "Payload length", "non-zero MSB"),
+        *(
+            "can't decode",
+            "1 byte",
+            "invalid code",
+            "local-only",
+            "unknown reserved",
+            "CLOSE reason",
+        ),
+    ):
         assert any(text in found for found in texts), text

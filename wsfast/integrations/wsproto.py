@@ -52,6 +52,7 @@ from ..rfc6455 import (
     Role,
 )
 from ._deflate import zlib_of
+from ._memory import keep_blocks
 from ._seams import Function, Integration, Seam
 
 __all__ = ["integration", "patch", "unpatch"]
@@ -290,6 +291,7 @@ class _Receiver:
 
 
 def _events(original: Function, module: Any) -> Function:
+    keep_blocks()
     receiver = _Receiver(module)
     fast_lane, whole_frames, piece = receiver.buffer, receiver.whole_frames, receiver.piece
 
@@ -319,19 +321,36 @@ def _events(original: Function, module: Any) -> Function:
 
 
 def _send(original: Function, module: Any) -> Function:
-    kinds = {module.TextMessage: (str, 1), module.BytesMessage: (bytes, 2)}
+    connection, protocols, state = module.Connection, module.FrameProtocol, module.Connection.state
+    kinds = {module.TextMessage, module.BytesMessage, module.Message}
+    # The type of the content decides, and not that of the event.
+    opcodes: dict[Any, int] = {str: Opcode.TEXT.value, bytes: Opcode.BINARY.value}
     opened = module.ConnectionState.OPEN
-    is_plain = _Receiver(module).is_plain
+    send_data = protocols.send_data
     os = _frame_protocol(module).os
 
     def send(self: Any, event: Any) -> Any:
-        kind, opcode = kinds.get(type(event), (None, 0))
-        if kind is None or type(event.data) is not kind or event.message_finished is not True:
+        if type(event) not in kinds or event.message_finished is not True:
             return original(self, event)
-        protocol = self._proto
-        if not is_plain(self) or self._state is not opened or protocol._outbound_opcode is not None:
-            return original(self, event)
-        return serialize_frame(opcode, event.data, key=os.urandom(4) if protocol.client else None)
+        data = event.data
+        opcode = opcodes.get(type(data))
+        try:
+            protocol = self._proto
+            plain = (
+                self._state is opened
+                and protocol._outbound_opcode is None
+                and not protocol.extensions
+                and type(protocol) is protocols
+                and (type(self) is connection or type(self).state is state)
+                and protocol.send_data.__func__ is send_data
+                and protocol._serialize_frame.__func__ is protocols._serialize_frame
+            )
+            if opcode is not None and plain:
+                key = os.urandom(KEY_SIZE) if protocol.client else None
+                return serialize_frame(opcode, data, key=key)
+        except (AttributeError, UnicodeEncodeError):
+            pass  # Something is overridden, or there is a surrogate in the text.
+        return original(self, event)
 
     return send
 
@@ -426,7 +445,10 @@ def _frame_protocol(module: Any) -> Any:
 integration = Integration(
     "wsproto",
     versions=("1.2.0", "1.3.0", "1.3.1", "1.3.2"),
-    gains="",
+    gains=(
+        "receiving, most of all short messages that come many at once, and long texts; reaches "
+        "hypercorn, uvicorn --ws wsproto, simple-websocket and httpx-ws"
+    ),
     deflate=zlib_of("wsproto.extensions"),
     seams=(
         Seam("wsproto.frame_protocol", "Buffer", ("991a3565c3e8", "36e845be869e"), _buffer),
