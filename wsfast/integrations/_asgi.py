@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from ..protocol.handshake import Accepted
 from ..protocol.http import Headers, HttpLimits, Request, Response
 
-__all__ = ["LIMITS", "Event", "RawHeaders", "accepting", "denying", "refusing", "scope_of"]
+__all__ = ["LIMITS", "Event", "RawHeaders", "accepting", "dated", "denying", "refusing", "scope_of"]
 
 # What receive() answers and send() takes.
 Event: TypeAlias = dict[str, Any]
@@ -58,22 +58,25 @@ def accepting(accepted: Accepted, event: Event, default_headers: RawHeaders) -> 
     return Accepted(accepted.lines + headers.lines[2:]).to_bytes()
 
 
-def refusing(status: int, text: str = "") -> bytes:
+def refusing(status: int, text: str = "") -> Response:
     """A refusal of the server's own."""
     return denying(status, [], text.encode())
 
 
-def denying(status: int, headers: RawHeaders, body: bytes) -> bytes:
-    """The response of an application that denies a WebSocket, whole.
+def denying(status: int, headers: RawHeaders, body: bytes) -> Response:
+    """The response of an application that denies a WebSocket.
 
     Raises:
         ValueError: a header that no response can carry.
     """
     fields = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
-    for name, default in (
-        ("Date", formatdate(usegmt=True)),
-        ("Content-Type", "text/plain; charset=utf-8"),
-    ):
-        if name not in fields:
-            fields.add(name, default)
-    return Response(status, fields, body).to_bytes()
+    if "Content-Type" not in fields:
+        fields.add("Content-Type", "text/plain; charset=utf-8")
+    return Response(status, fields, body)
+
+
+def dated(response: Response) -> bytes:
+    """A response that ends the connection, whole and with the date."""
+    if "Date" not in response.headers:
+        response.headers.add("Date", formatdate(usegmt=True))
+    return response.to_bytes()

@@ -16,7 +16,7 @@ from ..asyncio.stream import MessageStream
 from ..exceptions import InvalidUtf8, ProtocolError
 from ..frames import Close, CompressedMessage, Ping, masking_key, serialize_frame
 from ..protocol.connection import OPEN, SERVER, Connection
-from ..rfc6455 import Opcode
+from ..rfc6455 import CloseCode, Opcode
 from ._asgi import Event
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ..protocol.deflate import DeflateParameters
 
 __all__ = ["UvicornStream"]
+
+_NO_CODE = CloseCode.NO_STATUS_RECEIVED.value
 
 
 class UvicornStream(MessageStream, asyncio.BufferedProtocol):
@@ -145,6 +147,7 @@ class UvicornStream(MessageStream, asyncio.BufferedProtocol):
         self._ready = False
         self._write_pending()
         self.close_sent = True
+        self._on_message = _ignore
         self._end_transport()
         close = self._connection.close_sent or Close(int(error.close_code))
         return {"type": "websocket.disconnect", "code": close.code, "reason": close.reason}
@@ -153,7 +156,9 @@ class UvicornStream(MessageStream, asyncio.BufferedProtocol):
         """Begin the closing handshake, and wait for the peer's close frame."""
         if self.transport.is_closing():
             return
-        self._close(1005 if code is None else code, reason)
+        if code == _NO_CODE:
+            raise ValueError(f"code {code} must not be sent in a close frame")
+        self._close(_NO_CODE if code is None else code, reason)
         self.close_sent = True
         self._put({"type": "websocket.disconnect", "code": code, "reason": reason})
         # What comes before that close frame is nobody's any more, and must not hold it up.

@@ -11,7 +11,8 @@ as with the former. What differs from both:
 
 - an application that waits for a message gets it within the read that brought it, and its answers
   to the messages of one read leave together, also where a close frame came behind them;
-- the reasons that go with the close codes 1002, 1007 and 1009 are in wsfast's words;
+- what a peer did wrong is told in wsfast's words: in a refusal of its request, and as the reason
+  that goes with the close codes 1002 and 1009;
 - a compressed message is inflated when it is received, and a message below 64 bytes is not
   compressed.
 """
@@ -36,8 +37,8 @@ from ..exceptions import HandshakeError, StateError
 from ..protocol.connection import OPEN
 from ..protocol.deflate import Deflate
 from ..protocol.handshake import Accepted, accept
-from ..protocol.http import RequestReader
-from ._asgi import LIMITS, Event, RawHeaders, accepting, denying, refusing, scope_of
+from ..protocol.http import RequestReader, Response
+from ._asgi import LIMITS, Event, RawHeaders, accepting, dated, denying, refusing, scope_of
 from ._uvicorn_stream import UvicornStream
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class WebSocketProtocol(UvicornStream):
             self._reader = None
             self._begin(None)
             self.handshake_complete = self.close_sent = True
-            self.transport.write(exc.response.to_bytes())
+            self._reject(exc.response)
             self.transport.close()
             return
         trailing, self._reader = self._reader.trailing, None
@@ -259,13 +260,14 @@ class WebSocketProtocol(UvicornStream):
                 self.handshake_complete = True
                 self._accepted = None
                 self.transport.write(response)
+                self.logger.info("connection open")
                 self._update_ready()
                 self._write_pending()
                 self.start_keepalive()
         elif kind == "websocket.close":
             self._log_answer("403")
             self.handshake_complete = self.close_sent = True
-            self.transport.write(refusing(403))
+            self._reject(refusing(403))
             self.transport.close()
             self._put({"type": "websocket.disconnect", "code": 1006})
         elif kind == "websocket.http.response.start":
@@ -295,7 +297,7 @@ class WebSocketProtocol(UvicornStream):
         if not event.get("more_body", False):
             response = denying(status, headers, body)
             self.close_sent = True
-            self.transport.write(response)
+            self._reject(response)
             self.transport.close()
             self._put({"type": "websocket.disconnect", "code": 1006})
 
@@ -309,7 +311,11 @@ class WebSocketProtocol(UvicornStream):
 
     def _send_500_response(self) -> None:
         if self.initial_response is None and not self.handshake_complete:
-            self.transport.write(refusing(500, "Internal Server Error"))
+            self._reject(refusing(500, "Internal Server Error"))
+
+    def _reject(self, response: Response) -> None:
+        self.logger.info("connection rejected (%d %s)", response.status, response.phrase)
+        self.transport.write(dated(response))
 
     async def _send_message(self, data: Any, text: Any) -> None:
         """Send a message that is not plain: compressed, of another type, or too late."""

@@ -1,0 +1,1045 @@
+"""Messages and their end under uvicorn, with wsfast's class and with its own for websockets.
+
+What is asserted holds for both, unless a test is for ``wsfast`` only and says why.
+"""
+
+import asyncio
+import logging
+import time
+import zlib
+from functools import partial
+
+import pytest
+from streams import BINARY, CLOSE, CONT, FIN, MIXED, PING, PONG, RSV1, TEXT, frame
+from uvicorn_servers import CLASSES, Peer, Recording, run, serving, talk_to
+
+ACCEPT = {"type": "websocket.accept"}
+TAIL = b"\x00\x00\xff\xff"
+
+masked = partial(frame, masked=True)
+
+
+@pytest.fixture(params=CLASSES)
+def ws(request):
+    return request.param
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def loop_kind(request):
+    return request.param
+
+
+@pytest.fixture
+def serve(ws, loop_kind):
+    return partial(talk_to, ws=ws, loop_kind=loop_kind)
+
+
+def text(message):
+    return {"type": "websocket.receive", "text": message}
+
+
+def binary(message):
+    return {"type": "websocket.receive", "bytes": message}
+
+
+def disconnect(code, reason=None):
+    event = {"type": "websocket.disconnect", "code": code}
+    return event if reason is None else event | {"reason": reason}
+
+
+async def until(condition):
+    """Wait for what the other side does."""
+    for _ in range(5_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it did not come about")
+
+
+def sending(*events):
+    """An application that accepts, sends some events, and keeps the errors that it gets."""
+    errors = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        for event in events:
+            try:
+                await send(event)
+            except Exception as exc:
+                errors.append(exc)
+        await receive()
+
+    app.errors = errors
+    return app
+
+
+# Messages.
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["", "Hello", MIXED, "x" * 125, "x" * 126, "ÿ" * 40_000, MIXED * 2_000],
+    ids=lambda message: f"{len(message)} characters",
+)
+def test_texts_are_received_and_sent(serve, message):
+    app = Recording()
+
+    async def talk(peer):
+        await peer.open()
+        peer.text(message)
+        return await peer.receive()
+
+    assert serve(app, talk) == message
+    assert app.events[1] == text(message)
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 300_000])
+def test_bytes_are_received_and_sent(serve, size):
+    app = Recording()
+    message = bytes(range(256)) * (size // 256) + bytes(size % 256)
+
+    async def talk(peer):
+        await peer.open()
+        peer.send(masked(FIN | BINARY, message))
+        return await peer.frame()
+
+    assert serve(app, talk) == (FIN | BINARY, message)
+    assert app.events[1] == binary(message)
+    assert type(app.events[1]["bytes"]) is bytes
+
+
+def test_fragments_make_one_message_and_pings_between_them_are_answered(serve):
+    app = Recording()
+    data = MIXED.encode()
+
+    async def talk(peer):
+        await peer.open()
+        peer.send(masked(TEXT, data[:7]) + masked(FIN | PING, b"p") + masked(CONT, data[7:20]))
+        peer.send(masked(FIN | CONT, data[20:]))
+        return [await peer.frame(), await peer.receive()]
+
+    assert serve(app, talk) == [(FIN | PONG, b"p"), MIXED]
+    assert app.events[1] == text(MIXED)
+
+
+def test_many_messages_in_one_read_keep_their_order(serve):
+    app = Recording()
+    messages = [f"{i} {MIXED}" for i in range(500)]
+
+    async def talk(peer):
+        await peer.open()
+        peer.send(b"".join(masked(FIN | TEXT, message.encode()) for message in messages))
+        return [await peer.receive() for _ in messages]
+
+    assert serve(app, talk) == messages
+    assert app.events[1:501] == [text(message) for message in messages]
+
+
+@pytest.mark.parametrize("data", [bytearray(b"abc"), memoryview(b"abc")], ids=["array", "view"])
+def test_anything_bytes_like_can_be_sent(serve, data):
+    async def talk(peer):
+        await peer.open()
+        return await peer.frame()
+
+    app = sending({"type": "websocket.send", "bytes": data})
+    assert serve(app, talk) == (FIN | BINARY, b"abc")
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"text": "a", "bytes": None}, (FIN | TEXT, b"a")),
+        ({"text": None, "bytes": b"b"}, (FIN | BINARY, b"b")),
+        ({"text": "a", "bytes": b""}, (FIN | BINARY, b"")),
+        ({"text": ""}, (FIN | TEXT, b"")),
+    ],
+)
+def test_bytes_are_sent_unless_they_are_none(serve, event, expected):
+    async def talk(peer):
+        await peer.open()
+        return await peer.frame()
+
+    assert serve(sending({"type": "websocket.send"} | event), talk) == expected
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        ({"text": "\ud800"}, UnicodeEncodeError),
+        ({"text": 1}, AttributeError),
+        ({"text": b"bytes"}, AttributeError),
+        ({"bytes": "text"}, TypeError),
+        ({"bytes": 1}, TypeError),
+    ],
+)
+def test_what_is_no_message_is_an_error_and_nothing_is_sent(serve, event, error):
+    last = {"type": "websocket.send", "text": "last"}
+    app = sending({"type": "websocket.send"} | event, last)
+
+    async def talk(peer):
+        await peer.open()
+        return await peer.receive()
+
+    assert serve(app, talk) == "last"
+    assert [type(exc) for exc in app.errors] == [error]
+
+
+def test_a_text_of_a_subclass_of_str_is_a_text(serve):
+    class Text(str):
+        pass
+
+    async def talk(peer):
+        await peer.open()
+        return await peer.receive()
+
+    assert serve(sending({"type": "websocket.send", "text": Text("a")}), talk) == "a"
+
+
+def test_an_event_without_a_message_sends_nothing(serve):
+    app = sending({"type": "websocket.send"}, {"type": "websocket.send", "text": "last"})
+
+    async def talk(peer):
+        await peer.open()
+        return await peer.receive()
+
+    assert serve(app, talk) == "last"
+    assert app.errors == []
+
+
+def test_an_event_that_is_none_is_an_error(serve):
+    app = sending({"type": "websocket.accept"}, {"type": "websocket.other"}, {})
+
+    async def talk(peer):
+        await peer.open()
+
+    serve(app, talk)
+    wanted = "Expected ASGI message 'websocket.send' or 'websocket.close', but got"
+    assert [str(exc) for exc in app.errors[:2]] == [
+        f"{wanted} 'websocket.accept'.",
+        f"{wanted} 'websocket.other'.",
+    ]
+    assert isinstance(app.errors[2], KeyError)
+
+
+# When messages leave.
+
+
+def test_what_is_sent_leaves_at_once_even_if_the_application_does_not_yield(serve):
+    """As from a model that makes a text token by token."""
+    seen = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await receive()
+        for i in range(3):
+            await send({"type": "websocket.send", "text": str(i)})
+            seen.append(app.socket.recv(100))
+        app.socket.setblocking(False)
+
+    async def talk(peer):
+        await peer.open()
+        app.socket = peer.writer.get_extra_info("socket").dup()
+        app.socket.setblocking(True)
+        app.socket.settimeout(2)
+        peer.text("go")
+        await until(lambda: len(seen) == 3)
+        app.socket.close()
+
+    serve(app, talk)
+    assert seen == [frame(FIN | TEXT, str(i).encode(), masked=False) for i in range(3)]
+
+
+def test_answers_of_a_slow_application_leave_one_by_one(serve):
+    """Also where the messages came together."""
+    seen = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        for _ in range(3):
+            event = await receive()
+            time.sleep(0.002)
+            await send({"type": "websocket.send", "text": event["text"]})
+            seen.append(app.socket.recv(100))
+
+    async def talk(peer):
+        await peer.open()
+        app.socket = peer.writer.get_extra_info("socket").dup()
+        app.socket.setblocking(True)
+        app.socket.settimeout(2)
+        peer.send(b"".join(masked(FIN | TEXT, b"%d" % i) for i in range(3)))
+        await until(lambda: len(seen) == 3)
+        app.socket.close()
+
+    serve(app, talk)
+    assert seen == [frame(FIN | TEXT, str(i).encode(), masked=False) for i in range(3)]
+
+
+def test_answers_to_messages_of_one_read_leave_in_one_write(loop_kind):
+    """wsfast's own: uvicorn writes each by itself."""
+    writes = []
+
+    async def talk(peer):
+        await peer.open()
+        await until(lambda: peer.connection.scope)
+        connection = peer.connection
+        transport = connection.transport
+
+        class Spy:
+            def write(self, data):
+                writes.append(bytes(data))
+                transport.write(data)
+
+            def __getattr__(self, name):
+                return getattr(transport, name)
+
+        connection._attach(Spy())
+        for _ in range(2):  # the second comes right behind the first, which may leave at once
+            peer.send(b"".join(masked(FIN | TEXT, b"%d" % i) for i in range(20)))
+            for _ in range(20):
+                await peer.receive()
+
+    talk_to(Recording(), talk, "wsfast", loop_kind)
+    assert sum(map(len, writes)) == 2 * sum(2 + len(str(i)) for i in range(20))
+    assert len(writes) < 12
+
+
+# Closing.
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "gone"), (4999, "ü" * 61)])
+def test_the_peers_close_frame_is_echoed_and_told(serve, code, reason):
+    app = Recording()
+
+    async def talk(peer):
+        await peer.open()
+        peer.close(code, reason)
+        return await peer.closed()
+
+    assert serve(app, talk) == (code, reason)
+    assert app.events[1:] == [disconnect(code, reason)]
+
+
+def test_a_close_frame_without_a_code_is_told_as_1005(serve):
+    app = Recording()
+
+    async def talk(peer):
+        await peer.open()
+        peer.send(masked(FIN | CLOSE))
+        return await peer.closed()
+
+    assert serve(app, talk) is None
+    assert app.events[1:] == [disconnect(1005, "")]
+
+
+def test_messages_before_a_close_frame_are_received_before_its_event(serve):
+    events = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await app.go.wait()
+        while not events or events[-1]["type"] == "websocket.receive":
+            events.append(await receive())
+
+    async def talk(peer):
+        app.go = asyncio.Event()
+        await peer.open()
+        peer.text("a")
+        peer.text("b")
+        peer.close(1000)
+        await peer.writer.drain()
+        app.go.set()
+        await until(lambda: len(events) == 3)
+
+    serve(app, talk)
+    assert events == [text("a"), text("b"), disconnect(1000, "")]
+
+
+def test_the_end_of_tcp_alone_is_told_as_1005(serve):
+    app = Recording()
+
+    async def talk(peer):
+        await peer.open()
+        peer.abort()
+
+    serve(app, talk)
+    assert app.events[1:] == [disconnect(1005)]
+
+
+def test_who_receives_on_is_told_of_the_end_of_tcp_too_and_then_waits(serve):
+    events = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        events.extend([await receive(), await receive()])
+        try:
+            await asyncio.wait_for(receive(), 0.05)
+        except asyncio.TimeoutError:
+            events.append("nothing")
+
+    async def talk(peer):
+        await peer.open()
+        peer.close(1000, "bye")
+        await peer.closed()
+        await until(lambda: len(events) == 3)
+
+    serve(app, talk)
+    assert events == [disconnect(1000, "bye"), disconnect(1005), "nothing"]
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({}, (1000, "")),
+        ({"code": 1001}, (1001, "")),
+        ({"code": 4000, "reason": "ü"}, (4000, "ü")),
+        ({"reason": None}, (1000, "")),
+        ({"code": None}, None),
+    ],
+)
+def test_the_application_closes(serve, event, expected):
+    events = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await send({"type": "websocket.close"} | event)
+        events.append(await receive())
+
+    async def talk(peer):
+        await peer.open()
+        first, payload = await peer.frame()
+        assert first == FIN | CLOSE
+        peer.send(masked(FIN | CLOSE, payload))
+        assert await peer.rest() == b""
+        return (int.from_bytes(payload[:2], "big"), payload[2:].decode()) if payload else None
+
+    assert serve(app, talk) == expected
+    code, reason = expected or (None, "")
+    assert events == [disconnect(code, reason)]
+
+
+@pytest.mark.parametrize("event", [{"code": 1005}, {"code": 999}, {"reason": "x" * 124}])
+def test_a_close_that_cannot_be_sent_is_an_error(serve, event):
+    app = sending({"type": "websocket.close"} | event)
+
+    async def talk(peer):
+        await peer.open()
+        await until(lambda: app.errors)
+        peer.abort()
+
+    serve(app, talk)
+    assert len(app.errors) == 1
+
+
+def test_what_was_sent_comes_before_the_close_frame(serve):
+    app = sending(
+        {"type": "websocket.send", "text": "a"},
+        {"type": "websocket.send", "bytes": b"b"},
+        {"type": "websocket.close"},
+    )
+
+    async def talk(peer):
+        await peer.open()
+        return [await peer.frame() for _ in range(3)]
+
+    frames = serve(app, talk)
+    assert frames == [(FIN | TEXT, b"a"), (FIN | BINARY, b"b"), (FIN | CLOSE, b"\x03\xe8")]
+
+
+def test_messages_that_come_behind_our_close_frame_are_nobodys(serve):
+    events = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await send({"type": "websocket.close"})
+        events.extend([await receive(), await receive()])
+
+    async def talk(peer):
+        await peer.open()
+        await peer.frame()
+        peer.text("late")
+        peer.send(masked(FIN | BINARY, b"late") * 100)
+        peer.close()
+        assert await peer.rest() == b""
+        await until(lambda: len(events) == 2)
+
+    serve(app, talk)
+    assert events == [disconnect(1000, ""), disconnect(1005)]
+
+
+def test_a_peer_that_does_not_answer_our_close_frame_is_dropped(serve):
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        (connection,) = app.server.server_state.connections
+        connection.close_timeout = 0.01
+        await send({"type": "websocket.close"})
+
+    async def talk(peer):
+        app.server = peer.server
+        await peer.open()
+        await peer.frame()
+        return await peer.rest()
+
+    assert serve(app, talk) == b""
+
+
+@pytest.mark.parametrize("kind", ["websocket.send", "websocket.close", "websocket.accept"])
+def test_after_closing_nothing_can_be_sent(serve, kind):
+    app = sending({"type": "websocket.close"}, {"type": kind, "text": "late"})
+
+    async def talk(peer):
+        await peer.open()
+        await peer.frame()
+        peer.close()
+
+    serve(app, talk)
+    told = f"Unexpected ASGI message '{kind}', after sending 'websocket.close'."
+    assert [(type(exc), str(exc)) for exc in app.errors] == [(RuntimeError, told)]
+
+
+@pytest.mark.parametrize("aborted", [False, True])
+def test_sending_to_a_peer_that_is_gone_is_an_os_error(serve, aborted):
+    errors = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await receive()
+        for event in ({"type": "websocket.send", "text": "late"}, {"type": "websocket.close"}):
+            try:
+                await send(event)
+            except OSError as exc:
+                errors.append(type(exc).__name__)
+
+    async def talk(peer):
+        await peer.open()
+        if aborted:
+            peer.abort()
+        else:
+            peer.close()
+
+    serve(app, talk)
+    # Closing is in order as long as TCP has not ended.
+    assert errors == ["ClientDisconnected"] * (2 if aborted else 1)
+
+
+# Applications that end.
+
+
+def test_an_application_that_returns_ends_tcp_without_a_close_frame(serve):
+    app = sending({"type": "websocket.send", "text": "last"})
+
+    async def short(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await send({"type": "websocket.send", "text": "last"})
+
+    async def talk(peer):
+        await peer.open()
+        return await peer.receive(), await peer.rest()
+
+    assert serve(short, talk) == ("last", b"")
+    assert app.errors == []
+
+
+def test_an_application_that_raises_ends_tcp_and_is_logged(serve, caplog):
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        raise ValueError("wrong")
+
+    async def talk(peer):
+        await peer.open()
+        return await peer.rest()
+
+    assert serve(app, talk) == b""
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert (record.name, record.getMessage()) == (
+        "uvicorn.error",
+        "Exception in ASGI application\n",
+    )
+    assert isinstance(record.exc_info[1], ValueError)
+
+
+def test_an_application_that_answers_something_is_logged(serve, caplog):
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        return 123
+
+    async def talk(peer):
+        await peer.open()
+        return await peer.rest()
+
+    assert serve(app, talk) == b""
+    assert "ASGI callable should return None, but returned '123'." in caplog.messages
+
+
+def test_an_application_that_lets_client_disconnected_through_is_not_logged(serve, caplog):
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await receive()
+        await send({"type": "websocket.send", "text": "late"})
+
+    async def talk(peer):
+        await peer.open()
+        peer.abort()
+
+    serve(app, talk)
+    assert [record for record in caplog.records if record.levelno == logging.ERROR] == []
+
+
+# Several tasks.
+
+
+def test_tasks_that_receive_at_once_get_a_message_each(serve):
+    events = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        events.extend(await asyncio.gather(*(receive() for _ in range(3))))
+        await send({"type": "websocket.send", "text": "done"})
+        await receive()
+
+    async def talk(peer):
+        await peer.open()
+        peer.text("0")
+        await asyncio.sleep(0.01)
+        peer.text("1")
+        peer.text("2")
+        assert await peer.receive() == "done"
+
+    serve(app, talk)
+    assert sorted(event["text"] for event in events) == ["0", "1", "2"]
+
+
+def test_a_cancelled_receive_loses_no_message(serve):
+    events = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        first, second = (asyncio.ensure_future(receive()) for _ in range(2))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        first.cancel()
+        await send({"type": "websocket.send", "text": "go"})
+        events.append(await second)
+        try:
+            await asyncio.wait_for(receive(), 0.001)
+        except asyncio.TimeoutError:
+            await send({"type": "websocket.send", "text": "go"})
+        events.append(await receive())
+
+    async def talk(peer):
+        await peer.open()
+        for i in range(2):
+            await peer.receive()
+            peer.text(str(i))
+        await until(lambda: len(events) == 2)
+
+    serve(app, talk)
+    assert events == [text("0"), text("1")]
+
+
+def test_receive_and_send_are_coroutine_functions(serve):
+    """So that they can be handed to whatever starts tasks."""
+    app = Recording()
+    kinds = []
+
+    async def asked(scope, receive, send):
+        kinds.extend([asyncio.iscoroutinefunction(receive), asyncio.iscoroutinefunction(send)])
+        await app(scope, receive, send)
+
+    async def talk(peer):
+        await peer.open()
+
+    serve(asked, talk)
+    assert kinds == [True, True]
+
+
+# Back-pressure.
+
+
+def test_reading_stops_while_a_message_waits(serve):
+    received = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await app.go.wait()
+        while (event := await receive())["type"] == "websocket.receive":
+            received.append(len(event["bytes"]))
+
+    async def talk(peer):
+        app.go = asyncio.Event()
+        await peer.open()
+        chunk = masked(FIN | BINARY, bytes(1 << 20))
+        sent = 0
+        peer.writer.transport.set_write_buffer_limits(0)
+        while sent < 40:
+            peer.send(chunk)
+            sent += 1
+            try:
+                await asyncio.wait_for(peer.writer.drain(), 0.2)
+            except asyncio.TimeoutError:
+                break
+        stopped, waiting = sent, peer.writer.transport.get_write_buffer_size()
+        assert stopped < 40
+        assert waiting > 0
+        app.go.set()
+        await peer.writer.drain()
+        peer.close()
+        await peer.closed()
+        return stopped
+
+    stopped = serve(app, talk)
+    assert received == [1 << 20] * stopped
+
+
+def test_a_send_waits_while_the_peer_does_not_read(serve):
+    sent = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        for i in range(200):
+            await send({"type": "websocket.send", "bytes": bytes(1 << 16)})
+            sent.append(i)
+
+    async def talk(peer):
+        await peer.open()
+        peer.writer.transport.pause_reading()
+        count = -1
+        while count != len(sent):
+            count = len(sent)
+            await asyncio.sleep(0.05)
+        assert peer.connection.transport.get_write_buffer_size() < 1 << 19
+        peer.writer.transport.resume_reading()
+        frames = [await peer.frame() for _ in range(200)]
+        assert {len(payload) for _, payload in frames} == {1 << 16}
+        return count
+
+    assert serve(app, talk) < 200
+    assert len(sent) == 200
+
+
+def test_a_send_that_waits_ends_with_the_connection(serve):
+    errors = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        try:
+            while True:
+                await send({"type": "websocket.send", "bytes": bytes(1 << 20)})
+        except OSError as exc:
+            errors.append(type(exc).__name__)
+
+    async def talk(peer):
+        await peer.open()
+        peer.writer.transport.pause_reading()
+        await until(lambda: not peer.connection.writable.is_set())
+        peer.abort()
+        await until(lambda: errors)
+
+    serve(app, talk)
+    assert errors == ["ClientDisconnected"]
+
+
+def test_pongs_to_a_peer_that_does_not_read_are_bounded(loop_kind):
+    """wsfast's own: section 5.5.3 of RFC 6455 lets an endpoint answer only the latest ping."""
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        while True:
+            await send({"type": "websocket.send", "bytes": bytes(1 << 20)})
+
+    async def talk(peer):
+        await peer.open()
+        peer.writer.transport.pause_reading()
+        connection = peer.connection
+        await until(lambda: not connection.writable.is_set())
+        await asyncio.sleep(0.02)
+        held = connection.transport.get_write_buffer_size()
+        for _ in range(20):
+            peer.send(masked(FIN | PING, b"x" * 100) * 1000)
+            await asyncio.sleep(0)
+        await peer.writer.drain()
+        await asyncio.sleep(0.05)
+        assert connection.transport.get_write_buffer_size() <= held
+        peer.abort()
+
+    talk_to(app, talk, "wsfast", loop_kind)
+
+
+# Keepalive.
+
+
+def test_pings_are_sent_and_their_pongs_keep_the_connection(serve):
+    async def talk(peer):
+        await peer.open()
+        payloads = []
+        for _ in range(3):
+            first, payload = await peer.frame()
+            assert first == FIN | PING
+            assert len(payload) == 4
+            payloads.append(payload)
+            peer.send(masked(FIN | PONG, b"late") + masked(FIN | PONG, payload))
+        assert len(set(payloads)) == 3
+        peer.text("still there")
+        while (await peer.frame())[0] != FIN | TEXT:
+            pass
+
+    serve(Recording(), talk, ws_ping_interval=0.01, ws_ping_timeout=0.5)
+
+
+@pytest.mark.parametrize("answer", [None, b"else"])
+def test_a_ping_without_its_pong_is_the_end(serve, answer):
+    app = Recording()
+
+    async def talk(peer):
+        await peer.open()
+        first, _ = await peer.frame()
+        assert first == FIN | PING
+        if answer is not None:
+            peer.send(masked(FIN | PONG, answer))
+        return await peer.closed()
+
+    closed = serve(app, talk, ws_ping_interval=0.01, ws_ping_timeout=0.03)
+    assert closed == (1011, "keepalive ping timeout")
+    assert app.events[1:] == [disconnect(1005)]
+
+
+def test_without_a_time_out_pings_go_on(serve):
+    async def talk(peer):
+        await peer.open()
+        assert [(await peer.frame())[0] for _ in range(3)] == [FIN | PING] * 3
+
+    serve(Recording(), talk, ws_ping_interval=0.01, ws_ping_timeout=None)
+
+
+@pytest.mark.parametrize("interval", [None, 0, 0.0])
+def test_pings_can_be_switched_off(serve, interval):
+    async def talk(peer):
+        await peer.open()
+        await until(lambda: peer.connection.handshake_complete)
+        assert peer.connection.ping_timer is None
+
+    serve(Recording(), talk, ws_ping_interval=interval)
+
+
+def test_timers_end_with_the_connection(serve):
+    async def talk(peer):
+        await peer.open()
+        connection = peer.connection
+        await until(lambda: connection.ping_timer is not None)
+        peer.abort()
+        await until(lambda: not peer.server.server_state.connections)
+        assert (connection.ping_timer, connection.pong_timer, connection.close_timer) == (None,) * 3
+
+    serve(Recording(), talk, ws_ping_interval=60.0)
+
+
+# The end of the server.
+
+
+def test_the_account_of_connections_and_tasks_is_kept(serve):
+    async def talk(peer):
+        state = peer.server.server_state
+        await peer.open()
+        assert (len(state.connections), len(state.tasks)) == (1, 1)
+        peer.close()
+        await peer.closed()
+        await until(lambda: not state.connections and not state.tasks)
+
+    serve(Recording(), talk)
+
+
+def test_a_server_that_ends_closes_with_1012(serve):
+    app = Recording()
+
+    async def talk(peer):
+        await peer.open()
+        await asyncio.gather(peer.server.shutdown(), closed := asyncio.ensure_future(peer.closed()))
+        return await closed
+
+    assert serve(app, talk) == (1012, "")
+    assert app.events[1:] == [disconnect(1012)]
+
+
+def test_a_server_that_ends_refuses_who_has_had_no_answer(serve):
+    events = []
+
+    async def app(scope, receive, send):
+        events.extend([await receive(), await receive()])
+
+    async def talk(peer):
+        asked = asyncio.ensure_future(peer.ask())
+        await until(lambda: events or peer.server.server_state.tasks)
+        await asyncio.sleep(0.01)
+        await peer.server.shutdown()
+        return (await asked)[0]
+
+    assert serve(app, talk) == 500
+    assert events[1] == disconnect(1006)
+
+
+def test_a_server_that_ends_does_not_close_twice(serve):
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await send({"type": "websocket.close", "code": 4000})
+
+    async def talk(peer):
+        await peer.open()
+        await until(lambda: peer.connection.close_timer is not None)
+        await peer.server.shutdown()
+        return await peer.closed()
+
+    assert serve(app, talk) == (4000, "")
+
+
+def test_an_application_that_does_not_end_is_cancelled_after_the_time_of_grace(serve, caplog):
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await asyncio.Event().wait()
+
+    async def talk(peer):
+        await peer.open()
+        await peer.server.shutdown()
+        await until(lambda: not peer.server.server_state.tasks)
+
+    serve(app, talk, timeout_graceful_shutdown=0)
+    assert "Exception in ASGI application\n" in caplog.messages
+
+
+def test_connections_are_traced(serve, caplog):
+    caplog.set_level(5, "uvicorn.error")
+
+    async def talk(peer):
+        await peer.open()
+        peer.abort()
+        await until(lambda: not peer.server.server_state.connections)
+        return peer.writer.get_extra_info("sockname")
+
+    host, port = serve(Recording(), talk)
+    told = [message for message in caplog.messages if "WebSocket connection" in message]
+    assert told == [f"{host}:{port} - WebSocket connection {what}" for what in ("made", "lost")]
+
+
+# Compression.
+
+
+def deflated(message, level=6):
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -12)
+    data = compressor.compress(message) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    return data.removesuffix(TAIL)
+
+
+def inflated(payload):
+    return zlib.decompressobj(-12).decompress(payload + TAIL)
+
+
+OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate; client_no_context_takeover"}
+
+
+def test_messages_are_compressed_both_ways(serve):
+    app = Recording()
+
+    async def talk(peer):
+        await peer.open(**OFFER)
+        peer.send(masked(FIN | RSV1 | TEXT, deflated(MIXED.encode() * 20)))
+        first, payload = await peer.frame()
+        assert first == FIN | RSV1 | TEXT
+        return inflated(payload).decode()
+
+    assert serve(app, talk) == MIXED * 20
+    assert app.events[1] == text(MIXED * 20)
+
+
+def test_uncompressed_messages_are_received_all_the_same(serve):
+    app = Recording()
+
+    async def talk(peer):
+        await peer.open(**OFFER)
+        peer.text("plain")
+        peer.send(masked(FIN | RSV1 | BINARY, deflated(b"ab")))
+        await until(lambda: len(app.events) == 3)
+
+    serve(app, talk)
+    assert app.events[1:3] == [text("plain"), binary(b"ab")]
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (deflated(b"x" * 1001), 1009),
+        (deflated(bytes(1 << 24)), 1009),
+        (deflated(b"abc\xff"), 1007),
+    ],
+    ids=["too large", "bomb", "not UTF-8"],
+)
+def test_a_bad_compressed_message_is_the_end(serve, payload, code):
+    app = Recording()
+
+    async def talk(peer):
+        await peer.open(**OFFER)
+        peer.text("before")
+        await peer.frame()
+        peer.send(masked(FIN | RSV1 | TEXT, payload))
+        return await peer.closed()
+
+    assert serve(app, talk, ws_max_size=1 << 16 if code == 1007 else 1000)[0] == code
+    assert app.events[1] == text("before")
+    assert app.events[2]["code"] == code
+    assert len(app.events) == 3
+
+
+def test_what_is_no_deflate_is_the_end(loop_kind):
+    """1007 with wsfast; uvicorn's own class says 1002."""
+    app = Recording()
+
+    async def talk(peer):
+        await peer.open(**OFFER)
+        peer.send(masked(FIN | RSV1 | TEXT, b"\xff\xff\xff"))
+        peer.text("behind")
+        return await peer.closed()
+
+    assert talk_to(app, talk, "wsfast", loop_kind)[0] == 1007
+    assert [event["type"] for event in app.events[1:]] == ["websocket.disconnect"]
+
+
+# Several connections.
+
+
+def test_connections_share_a_buffer_and_nothing_else(ws, loop_kind):
+    async def main():
+        async with serving(Recording(), ws) as server:
+            peers = [await Peer.connect(server) for _ in range(10)]
+            for peer in peers:
+                await peer.open()
+            for i, peer in enumerate(peers):
+                wire = masked(FIN | TEXT, f"{i} {MIXED}".encode())
+                peer.send(wire[: 10 + i])
+                peer.rest_of_wire = wire[10 + i :]
+            await asyncio.sleep(0.01)
+            for peer in peers:
+                peer.send(peer.rest_of_wire)
+            answers = [await peer.receive() for peer in peers]
+            for peer in peers:
+                peer.abort()
+            return answers
+
+    assert run(loop_kind, main()) == [f"{i} {MIXED}" for i in range(10)]
