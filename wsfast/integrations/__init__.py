@@ -17,7 +17,13 @@ __all__ = ["KNOWN", "patch", "unpatch"]
 
 _MODULES = {
     "websockets": "websockets",
+    "wsproto": "wsproto",
+    "tornado": "tornado",
+    "autobahn": "autobahn",
     "websocket-client": "websocket_client",
+    "ws4py": "ws4py",
+    "gevent-websocket": "gevent_websocket",
+    "eventlet": "eventlet",
 }
 
 
