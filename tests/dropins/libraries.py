@@ -55,6 +55,7 @@ SUITES = [
         files=(),
         tests=(
             "--pyargs",
+            "-p no:logging",  # its tests look at the loggers themselves
             "tornado.test.websocket_test",
             "tornado.test.web_test",
             "tornado.test.util_test",
@@ -80,7 +81,7 @@ SUITES = [
         "hypercorn",
         "0.18.0",
         "wsproto",
-        requires=("h2<4.4", "pytest-asyncio", "pytest-trio", "trio"),
+        requires=("h2<4.4", "httpx", "pytest-asyncio", "pytest-trio", "trio"),
         tests=("tests", "-o", "asyncio_mode=strict"),
     ),
     Suite("httpx-ws", "0.9.0", "wsproto", requires=("starlette", "uvicorn[standard]", "trio")),

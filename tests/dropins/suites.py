@@ -2,8 +2,9 @@
 
 ``python suites.py [NAME[==VERSION]]...`` takes those that are named, or all of ``libraries.py``.
 For each it makes a folder in build/peers with the source distribution from PyPI and a virtual
-environment, in which wsfast is installed as the wheel that users would get. ``WSFAST_EXTENSION``
-chooses the backend.
+environment, in which wsfast is installed as the wheel that users would get; with ``--here`` it
+takes the libraries and the wsfast that are installed for this Python. ``WSFAST_EXTENSION`` chooses
+the backend.
 
 Prints a line a run, and every test whose outcome is another on wsfast. Such a test is first run
 alone, both ways, some times: if it can pass and fail either way, it is printed as one that varies.
@@ -23,6 +24,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from importlib import metadata
 from pathlib import Path
 
 from libraries import SUITES
@@ -129,10 +131,11 @@ def environment(suite, wheel):
 
 @dataclasses.dataclass
 class Place:
-    """Where a suite is run: with which Python, in which folder."""
+    """Where a suite is run: with which Python, in which folder, and where its tests are."""
 
     python: Path
     folder: Path
+    root: Path
     settings: dict[str, str]
     seconds: int
 
@@ -140,7 +143,9 @@ class Place:
         """What ``dropins_recorder`` wrote of a run of pytest."""
         record = self.folder.parent / f"{'patched' if patched else 'plain'}.json"
         record.unlink(missing_ok=True)
-        command = ["-m", "pytest", "-p", "dropins_recorder", "-p", "no:cacheprovider", *arguments]
+        plugins = ["-p", "dropins_recorder", "-p", "no:cacheprovider"]
+        options = [f"--rootdir={self.root}", "--continue-on-collection-errors"]
+        command = ["-m", "pytest", *plugins, *options, *arguments]
         if patched:
             command = ["-m", "wsfast", "run", "--", *command]
         paths = [str(HERE / "recorder"), os.environ.get("PYTHONPATH", "")]
@@ -194,7 +199,9 @@ def varies(place, test):
     outcomes = {True: set(), False: set()}
     for _ in range(ALONE):
         for patched, seen in outcomes.items():
-            seen.add(place.run(patched, test)["outcomes"].get(test, ["not run"])[0])
+            seen.add(
+                place.run(patched, f"{place.root}/{test}")["outcomes"].get(test, ["not run"])[0]
+            )
         if outcomes[True] & outcomes[False]:
             return True
     return False
@@ -214,42 +221,53 @@ def report(suite, place, title):
     return not differing
 
 
-def run_suite(suite, wheel):
-    python = environment(suite, wheel)
+def run_suite(suite, python, runs):
+    """Run a suite in all its variants, and tell whether all is as it was."""
     alike = True
     for name, settings in suite.variants.items():
-        folder = BUILD / "runs" / "-".join([suite.name, *name.split()]) / "folder"
+        folder = runs / "-".join([suite.name, *name.split()]) / "folder"
         lay_out(suite, folder)
+        root = packages_of(python) if "--pyargs" in suite.tests else folder
         title = " ".join(filter(None, [suite.name, suite.version, name]))
-        alike &= report(suite, Place(python, folder, settings, suite.seconds), title)
+        alike &= report(suite, Place(python, folder, root, settings, suite.seconds), title)
     return alike
 
 
-def chosen(names):
-    """The suites of these names, each of another version if one is named."""
+def packages_of(python):
+    """Where packages are installed for that Python."""
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return Path(call(python, "-c", code).strip())
+
+
+def chosen(names, here):
+    """The suites of these names, each of another version if one is named or installed here."""
     suites = {suite.name: suite for suite in SUITES}
     for name in names or suites:
         name, _, version = name.partition("==")
         if name not in suites:
             raise SystemExit(f"no suite of {name}; there are: {', '.join(suites)}")
         suite = suites[name]
-        archive = suite.archive and suite.archive.replace(suite.version, version or suite.version)
-        yield dataclasses.replace(suite, version=version or suite.version, archive=archive)
+        version = version or (metadata.version(name) if here else suite.version)
+        archive = suite.archive and suite.archive.replace(suite.version, version)
+        yield dataclasses.replace(suite, version=version, archive=archive)
 
 
 def main():
     parser = argparse.ArgumentParser(description="The libraries' own suites on wsfast.")
     parser.add_argument("suites", nargs="*", metavar="NAME[==VERSION]")
-    suites = [*chosen(parser.parse_args().suites)]
+    parser.add_argument("--here", action="store_true", help="on what is installed for this Python")
+    parser.add_argument("--runs", type=Path, default=BUILD / "runs", help="the folder for records")
+    options = parser.parse_args()
     alike = True
-    wheel = build_wheel()
-    for suite in suites:
+    wheel = None if options.here else build_wheel()
+    for suite in [*chosen(options.suites, options.here)]:
         try:
-            alike &= run_suite(suite, wheel)
+            python = Path(sys.executable) if options.here else environment(suite, wheel)
+            alike &= run_suite(suite, python, options.runs.resolve())
         except NotReachable as error:
             print(f"{suite.name} {suite.version}: SKIPPED, its tests are not on PyPI; {error}")
         except (SuiteError, subprocess.TimeoutExpired) as error:
-            print(f"{suite.name} {suite.version}: NOT RUN, {error}")
+            print(f"{suite.name} {suite.version}: NOT RUN, {error}", flush=True)
             alike = False
     return 0 if alike else 1
 
