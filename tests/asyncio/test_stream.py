@@ -723,6 +723,65 @@ async def test_the_beginning_of_a_message_counts_while_nobody_waits_for_it(strea
     assert ws.transport.reading
 
 
+async def test_without_max_queue_reading_stops_while_a_message_waits(stream):
+    ws = stream(max_queue=None)
+    assert len(ws.get_buffer(-1)) == 1 << 18
+    ws.feed(text("a") + text("b"))
+    assert not ws.transport.reading
+    await ws.recv()
+    assert not ws.transport.reading
+    await ws.recv()
+    assert ws.transport.reading
+
+
+async def test_without_max_queue_a_message_in_progress_is_read_on(stream):
+    ws = stream(max_queue=None)
+    wire = text("x" * 100_000)
+    ws.feed(wire[:-1])
+    assert ws.transport.reading
+    ws.feed(wire[-1:])
+    assert not ws.transport.reading
+    assert await ws.recv() == "x" * 100_000
+
+
+async def test_without_max_queue_who_waits_does_not_let_reading_stop(stream):
+    ws = stream(max_queue=None)
+    receiving = asyncio.create_task(ws.recv())
+    await turns()
+    await read(ws, text("a"))
+    assert receiving.done()
+    assert ws.transport.reading
+
+
+async def test_an_item_of_the_subclass_waits_behind_the_messages(stream):
+    ws = stream(max_queue=None)
+    ws.feed(text("a") + text("b"))
+    ws._put("item")
+    ws.feed(text("c"))
+    assert [await ws.recv() for _ in range(4)] == ["a", "b", "item", "c"]
+    assert ws.transport.reading
+
+
+async def test_an_item_of_the_subclass_wakes_who_waits_and_counts_for_nothing(stream):
+    for max_queue in (None, 10):
+        ws = stream(max_queue=max_queue)
+        receiving = asyncio.create_task(ws.recv())
+        await turns()
+        ws._put("item")
+        assert await receiving == "item"
+        ws._put("other")
+        assert ws.transport.reading
+
+
+async def test_an_item_of_the_subclass_is_for_recv_also_where_messages_are_called_back(stream):
+    received = []
+    ws = stream(on_message=lambda ws, message: received.append(message))
+    ws._put("item")
+    ws.feed(text("a"))
+    assert await ws.recv() == "item"
+    assert received == ["a"]
+
+
 async def test_control_frames_do_not_count(stream):
     ws = stream(max_queue=10)
     for _ in range(10):

@@ -7,10 +7,22 @@ from functools import partial
 import pytest
 from streams import FIN, PONG, TEXT, frame
 from streams import PING as PING_CODE
-from uvicorn_servers import ACCEPT, CLASSES, UPGRADE, Peer, Recording, run, serving, talk_to
+from uvicorn_servers import (
+    ACCEPT_KEY,
+    CLASSES,
+    CONNECT,
+    UPGRADE,
+    Peer,
+    Recording,
+    disconnect,
+    request,
+    run,
+    serving,
+    talk_to,
+    until,
+)
 
 REJECTED = ("INFO", "connection rejected (500 Internal Server Error)")
-CONNECT = {"type": "websocket.connect"}
 
 
 @pytest.fixture(params=CLASSES)
@@ -192,7 +204,7 @@ def test_the_answer_has_the_default_headers_and_those_of_the_application(serve):
     assert dict(headers).pop("date").endswith("GMT")
     assert sorted(pair for pair in headers if pair[0] != "date") == [
         ("connection", "Upgrade"),
-        ("sec-websocket-accept", ACCEPT),
+        ("sec-websocket-accept", ACCEPT_KEY),
         ("sec-websocket-protocol", "v2"),
         ("server", "mine"),
         ("server", "uvicorn"),
@@ -276,7 +288,7 @@ def test_closing_before_accepting_is_403(serve, log):
         ("content-length", "0"),
         ("content-type", "text/plain; charset=utf-8"),
     ]
-    assert app.received == [CONNECT, {"type": "websocket.disconnect", "code": 1006}]
+    assert app.received == [CONNECT, disconnect(1006)]
     assert log()[0][1].endswith(' - "WebSocket /" 403')
     assert log()[1:] == [("INFO", "connection rejected (403 Forbidden)")]
 
@@ -297,7 +309,7 @@ def test_an_application_denies_with_a_response_of_its_own(serve, log):
         ("content-type", "application/json"),
         ("x-one", "1"),
     ]
-    assert app.received == [CONNECT, {"type": "websocket.disconnect", "code": 1006}]
+    assert app.received == [CONNECT, disconnect(1006)]
     assert log()[0][1].endswith(' - "WebSocket /" 401')
     assert log()[1] == ("INFO", "connection rejected (401 Unauthorized)")
 
@@ -316,10 +328,7 @@ def test_a_response_that_is_never_finished_is_none(serve, log):
         await send(response()[0])
 
     async def talk(peer):
-        peer.send(b"GET / HTTP/1.1\r\n")
-        for name, value in UPGRADE.items():
-            peer.send(f"{name}: {value}\r\n".encode())
-        peer.send(b"\r\n")
+        peer.send(request())
         return await peer.rest()
 
     assert serve(app, talk) == b""
@@ -470,17 +479,15 @@ def test_a_peer_that_leaves_before_the_answer_is_told_as_1006(serve):
             events.append(type(exc).__name__)
 
     async def talk(peer):
-        lines = "".join(f"{name}: {value}\r\n" for name, value in UPGRADE.items())
-        peer.send(f"GET / HTTP/1.1\r\n{lines}\r\n".encode())
+        peer.send(request())
         await peer.writer.drain()
-        while not events:
-            await yielded()
+        await until(lambda: events)
         peer.abort()
 
     serve(app, talk)
     assert events == [
         CONNECT,
-        {"type": "websocket.disconnect", "code": 1006},
+        disconnect(1006),
         "ClientDisconnected",
     ]
 
@@ -500,11 +507,9 @@ def test_messages_before_the_answer_are_received(loop_kind):
         events.append(await receive())
 
     async def talk(peer):
-        lines = "".join(f"{name}: {value}\r\n" for name, value in UPGRADE.items())
-        peer.send(f"GET / HTTP/1.1\r\n{lines}\r\n".encode())
+        peer.send(request())
         await peer.writer.drain()
-        while not events and not peer.server.server_state.tasks:
-            await yielded()
+        await until(lambda: events or peer.server.server_state.tasks)
         peer.send(frame(FIN | PING_CODE, b"early", masked=True))
         peer.text("early")
         assert (await peer.head())[0] == 101
@@ -524,17 +529,14 @@ def test_a_close_frame_before_the_answer_is_the_end(loop_kind):
         events.extend([await receive(), await receive()])
 
     async def talk(peer):
-        lines = "".join(f"{name}: {value}\r\n" for name, value in UPGRADE.items())
-        peer.send(f"GET / HTTP/1.1\r\n{lines}\r\n".encode())
+        peer.send(request())
         await peer.writer.drain()
-        while not peer.server.server_state.tasks:
-            await yielded()
+        await until(lambda: peer.server.server_state.tasks)
         peer.close(1001)
         return await peer.rest()
 
     assert not talk_to(app, talk, "wsfast", loop_kind).startswith(b"HTTP/1.1 101")
-    disconnected = {"type": "websocket.disconnect", "code": 1001, "reason": ""}
-    assert events == [CONNECT, disconnected]
+    assert events == [CONNECT, disconnect(1001, "")]
 
 
 def test_a_broken_frame_before_the_answer_is_the_end(loop_kind):
@@ -544,11 +546,9 @@ def test_a_broken_frame_before_the_answer_is_the_end(loop_kind):
         events.extend([await receive(), await receive()])
 
     async def talk(peer):
-        lines = "".join(f"{name}: {value}\r\n" for name, value in UPGRADE.items())
-        peer.send(f"GET / HTTP/1.1\r\n{lines}\r\n".encode())
+        peer.send(request())
         await peer.writer.drain()
-        while not peer.server.server_state.tasks:
-            await yielded()
+        await until(lambda: peer.server.server_state.tasks)
         peer.send(frame(FIN | TEXT, b"x", masked=False))
         return await peer.rest()
 

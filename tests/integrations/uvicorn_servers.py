@@ -21,8 +21,15 @@ UPGRADE = {
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     "Sec-WebSocket-Version": "13",
 }
-ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # for that key: RFC 6455 section 1.3
+ACCEPT_KEY = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # for that key: RFC 6455 section 1.3
 PATIENCE = 5.0
+
+
+def request(target="/", headers=UPGRADE, **more):
+    """A request; ``more`` headers are given with underscores, and None leaves one out."""
+    fields = {**headers, **{name.replace("_", "-"): value for name, value in more.items()}}
+    lines = [f"{name}: {value}\r\n" for name, value in fields.items() if value is not None]
+    return f"GET {target} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1")
 
 
 def run(loop_kind, coroutine):
@@ -102,10 +109,8 @@ class Peer:
         self.send(frame(FIN | CLOSE, payload, masked=True))
 
     async def ask(self, target="/", headers=UPGRADE, **more):
-        """Send a request; ``more`` headers are given with underscores, and None leaves one out."""
-        fields = {**headers, **{name.replace("_", "-"): value for name, value in more.items()}}
-        lines = [f"{name}: {value}\r\n" for name, value in fields.items() if value is not None]
-        self.send(f"GET {target} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1"))
+        """Send a request, and read the head of the answer."""
+        self.send(request(target, headers, **more))
         return await self.head()
 
     async def open(self, target="/", **more):
@@ -188,3 +193,49 @@ def talk_to(app, talk, ws, loop_kind, **settings):
                 peer.writer.close()
 
     return run(loop_kind, main())
+
+
+# Events.
+
+CONNECT = {"type": "websocket.connect"}
+ACCEPT = {"type": "websocket.accept"}
+
+
+def text(message):
+    return {"type": "websocket.receive", "text": message}
+
+
+def binary(message):
+    return {"type": "websocket.receive", "bytes": message}
+
+
+def disconnect(code, reason=None):
+    event = {"type": "websocket.disconnect", "code": code}
+    return event if reason is None else event | {"reason": reason}
+
+
+def sending(*events):
+    """An application that accepts, sends some events, and keeps the errors that it gets."""
+    errors = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        for event in events:
+            try:
+                await send(event)
+            except Exception as exc:
+                errors.append(exc)
+        await receive()
+
+    app.errors = errors
+    return app
+
+
+async def until(condition):
+    """Wait for what the other side does."""
+    for _ in range(5_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it did not come about")
