@@ -17,8 +17,10 @@ from ._seams import Function
 __all__ = ["exchange_call"]
 
 
-def exchange_call(original: Function, method: str, function: Function) -> Function:
-    """Build ``original`` anew, with ``function(x)`` wherever it calls ``x.method()``.
+def exchange_call(
+    original: Function, method: str, function: Function, *arguments: object
+) -> Function:
+    """Build ``original`` anew, with ``function(x)`` wherever it calls ``x.method(*arguments)``.
 
     Globals, defaults and line numbers stay the original's, which must have no decorator and be no
     closure.
@@ -28,7 +30,7 @@ def exchange_call(original: Function, method: str, function: Function) -> Functi
     name = function.__name__
     # An outer function lends the name to the inner one, without a trace in the library's globals.
     source = f"def outer({name}):\n{textwrap.indent(textwrap.dedent(''.join(lines)), ' ')}"
-    tree = _Exchange(method, name).visit(ast.parse(source))
+    tree = _Exchange(method, name, list(arguments)).visit(ast.parse(source))
     (outer,) = tree.body
     outer.body.append(ast.Return(ast.Name(original.__name__, ast.Load())))
     ast.increment_lineno(tree, first_line - 2)
@@ -44,14 +46,17 @@ def exchange_call(original: Function, method: str, function: Function) -> Functi
 
 
 class _Exchange(ast.NodeTransformer):
-    def __init__(self, method: str, function: str) -> None:
+    def __init__(self, method: str, function: str, arguments: list[object]) -> None:
         self._method = method
         self._function = function
+        self._arguments = arguments
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         match node:
-            case ast.Call(ast.Attribute(value, self._method), [], []):
+            case ast.Call(ast.Attribute(value, self._method), given, []) if [
+                getattr(argument, "value", argument) for argument in given
+            ] == self._arguments:
                 call = ast.Call(ast.Name(self._function, ast.Load()), [value], [])
                 return ast.copy_location(call, node)
         return node
