@@ -107,7 +107,7 @@ def _verdict(integration: Integration) -> str:
 def _is_there(module: str) -> bool:
     try:
         import_module(module)
-    except ImportError:
+    except Exception:  # autobahn's for asyncio and for Twisted, for one, exclude each other
         return False
     return True
 
