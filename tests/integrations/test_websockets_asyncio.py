@@ -9,64 +9,13 @@ from itertools import product
 from unittest.mock import patch as mock
 
 import pytest
-from histories import SIDES, Log, both, deflate, error
+from histories import SIDES, Log, both, deflate
+from memory import Transport, outcome, turns
 from peers import MIXED
 from streams import CLOSE, CONT, FIN, TEXT, frame, streams
 from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.protocol import Protocol, Side
-
-
-class Transport(asyncio.Transport):
-    """A transport in memory, with room for ``room`` bytes."""
-
-    def __init__(self, room=1 << 30):
-        super().__init__()
-        self.room = room
-        self.written = []
-        self.calls = []
-        self.connection = None
-        self.failure = None
-
-    def write(self, data):
-        if self.failure:
-            raise self.failure
-        self.written.append(bytes(data))
-        if len(b"".join(self.written)) > self.room:
-            self.connection.pause_writing()
-            asyncio.get_running_loop().call_later(0.01, self.make_room)
-
-    def make_room(self):
-        self.calls.append("made room")
-        self.room = 1 << 30
-        self.connection.resume_writing()
-
-    def abort(self):
-        if "abort" not in self.calls:
-            asyncio.get_running_loop().call_soon(self.connection.connection_lost, None)
-        self.calls.append("abort")
-
-    def __getattr__(self, name):
-        raise AssertionError(name)
-
-    def is_closing(self):
-        return False
-
-    def can_write_eof(self):
-        return True
-
-    def write_eof(self):
-        self.calls.append("write_eof")
-
-    def pause_reading(self):
-        self.calls.append("pause_reading")
-
-    def resume_reading(self):
-        self.calls.append("resume_reading")
-
-    def set_write_buffer_limits(self, *limits):
-        pass
-
 
 LEVELS = (logging.DEBUG, logging.INFO)
 
@@ -86,14 +35,6 @@ def on_asyncio(program, *, side=Side.SERVER, extensions=(), **options):
         return result, transport.written, transport.calls, logs.lines
 
     return both(*(lambda level=level: asyncio.run(run(level)) for level in LEVELS))
-
-
-async def outcome(awaitable):
-    try:
-        result = await asyncio.wait_for(awaitable, 20)
-    except Exception as exc:
-        return error(exc)
-    return type(result), result
 
 
 @pytest.mark.parametrize(
@@ -131,12 +72,6 @@ def test_a_connection_receives_the_same(name, decode, first):
         return results
 
     on_asyncio(program)
-
-
-async def turns():
-    """Let the tasks go on until they wait for something."""
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 def test_a_connection_with_a_receiver_that_is_canceled():

@@ -1,31 +1,38 @@
-"""websockets (asyncio, sync, trio and sans-I/O) on wsfast: ``patch()`` and ``unpatch()``.
+"""websockets (asyncio, sync, trio, sans-I/O and legacy) on wsfast: ``patch()`` and ``unpatch()``.
 
-================================================  =================================================
-seam                                              what changes
-================================================  =================================================
-``websockets.protocol.Protocol.parse``            all complete frames are split off at once, in C,
-                                                  and not read piece by piece through generators
-``websockets.frames.Frame.serialize``             header, mask and payload are written at once, in C
-``websockets.*.messages.Assembler.get``           texts are decoded in C; on asyncio, a message that
-                                                  is there is handed out without waiting for it
-``websockets.*.connection.Connection.send``       texts are encoded in C; on asyncio, a message goes
-                                                  to the transport without a context manager
-================================================  =================================================
+==================================================  ===============================================
+seam                                                what changes
+==================================================  ===============================================
+``websockets.protocol.Protocol.parse``              all complete frames are split off at once, in C,
+                                                    and not read piece by piece through generators
+``websockets.protocol.Protocol.send_text``,         a message is framed in C, past a ``Frame`` and
+``send_binary``                                     its checks
+``websockets.frames.Frame.serialize``               other frames are written at once, in C
+``websockets.frames.apply_mask``                    what is left to mask is masked in C
+``websockets.*.messages.Assembler.get``             texts are decoded in C
+``websockets.*.connection.Connection.send``         texts are encoded in C; on asyncio, a message
+                                                    goes to the transport without a context manager
+``websockets.asyncio.connection.Connection``:       what a read brings is queued at once; a message
+``data_received``, ``recv``                         that is there is handed out without waiting
+``websockets.legacy.framing.Frame.read``            a frame that is there is taken at once
+``websockets.legacy.framing.apply_mask``            as above
+``websockets.legacy.protocol.prepare_data``         texts are encoded in C
+``websockets.legacy.protocol``:                     a message of one frame comes and goes past four
+``WebSocketCommonProtocol.read_message``, ``send``  coroutines; texts are decoded in C
+==================================================  ===============================================
 
-``*`` is ``asyncio``, ``sync`` and ``trio``, each as soon as the program imports it.
+``*`` is ``asyncio``, ``sync`` and ``trio``. Each is patched as soon as the program imports it, and
+so is ``legacy``, which warns when it is imported. uvicorn and sanic run on the sans-I/O protocol,
+uvicorn's ``--ws websockets`` on ``legacy``.
 
-What is rare stays the library's own. The original ``parse`` gets whatever is not well-formed, every
-error and the end of the stream; the original ``serialize`` frames with extensions; the original
-``get`` and ``send`` messages in fragments, and all that fails. ``websockets.legacy`` is left alone,
-but it uses ``Frame.serialize`` as well.
-
-With asyncio, glibc is made to keep the blocks that are read into (``_keep_blocks``), which concerns
-the whole process and outlasts ``unpatch()``.
+What is rare stays the library's own; the private modules beside this one say what that is, and what
+is left of the time. With asyncio, glibc is made to keep the blocks that are read into
+(``_keep_blocks``), which concerns the whole process and outlasts ``unpatch()``.
 """
 
 from __future__ import annotations
 
-from . import _websockets_asyncio, _websockets_protocol
+from . import _deflate, _websockets_asyncio, _websockets_legacy, _websockets_protocol
 from ._seams import Integration, Seam
 
 __all__ = ["integration", "patch", "unpatch"]
@@ -46,6 +53,12 @@ def unpatch() -> None:
     """Put back all that ``patch`` has replaced."""
     integration.unpatch()
 
+
+# Compiled, and in Python for where it was not.
+_APPLY_MASK = (
+    "built-in websocket.speedups.apply_mask",
+    *("552db1b0bdf7", "3f068edd00c2", "7d98ff4cffa8"),
+)
 
 # Of each function, the originals in all these versions, from the newest to the oldest.
 integration = Integration(
@@ -79,6 +92,12 @@ integration = Integration(
             "Frame.serialize",
             ("2aeba0b89df2", "1a3913bbca0b"),
             _websockets_protocol.serialize,
+        ),
+        Seam(
+            "websockets.frames",
+            "apply_mask",
+            _APPLY_MASK,
+            _websockets_protocol.apply_mask,
         ),
         Seam(
             "websockets.asyncio.messages",
@@ -128,5 +147,40 @@ integration = Integration(
             ("ed8728f0245d",),
             _websockets_asyncio.encode,
         ),
+        Seam(
+            "websockets.legacy.framing",
+            "apply_mask",
+            _APPLY_MASK,
+            _websockets_protocol.apply_mask,
+        ),
+        Seam(
+            "websockets.legacy.framing",
+            "Frame.read",
+            ("4f431678b603",),
+            _websockets_legacy.read,
+        ),
+        Seam(
+            "websockets.legacy.protocol",
+            "prepare_data",
+            ("4005814e1908", "c8fec38716fe", "64de7f9a98a8"),
+            _websockets_asyncio.encode,
+        ),
+        Seam(
+            "websockets.legacy.protocol",
+            "WebSocketCommonProtocol.read_message",
+            ("854f09ea6320", "4133f013ff95", "463fde62d32e"),
+            _websockets_legacy.read_message,
+        ),
+        Seam(
+            "websockets.legacy.protocol",
+            "WebSocketCommonProtocol.send",
+            ("0ee065b66ee9", "dccd0bc002c7", "e6e35fcb635e"),
+            _websockets_legacy.send,
+        ),
     ),
+    gains=(
+        "all messages, most where many short ones are in flight, and long texts outside ASCII; "
+        "also in uvicorn and sanic, which run on it"
+    ),
+    deflate=_deflate.zlib_of("websockets.extensions.permessage_deflate"),
 )
