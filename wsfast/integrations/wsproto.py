@@ -36,6 +36,7 @@ from codecs import utf_8_decode
 from collections import deque
 from collections.abc import Generator, Iterator
 from encodings.utf_8 import IncrementalDecoder
+from itertools import product
 from typing import Any
 
 from ..frames import serialize_frame, split_frames
@@ -118,8 +119,7 @@ class _Receiver:
         self._no_rsv = below.RsvBits(False, False, False)
         self._text_message, self._bytes_message = module.TextMessage, module.BytesMessage
         self._ping, self._pong = module.Ping, module.Pong
-        # Before 1.3, payloads that had not been masked came as bytearray.
-        self.always_bytes = "bytes" in self._process_buffer.__code__.co_names
+        self._content_types = _content_types(module)
 
     def is_plain(self, connection: Any) -> bool:
         """Tell whether there is nothing but the library's own between frames and events."""
@@ -168,26 +168,24 @@ class _Receiver:
         """
         frames, data = buffer.frames, buffer.buffer
         assembler = connection._proto._message_decoder
-        smallest = 2 if connection._proto.client else 6
+        client = connection._proto.client
+        smallest = 2 if client else 2 + KEY_SIZE
         event = None
         while frames:
             first, payload = frames[0]
             length = len(payload)
-            content: Any = payload
-            if not (self.always_bytes or (length and smallest == 6)):
-                content = bytearray(payload)
             if first == _TEXT and assembler.opcode is None:
                 try:
-                    content = decode_utf8(payload)
+                    content: Any = decode_utf8(payload)
                 except UnicodeDecodeError:
                     break
                 event = _new(self._text_message)
             elif first == _BINARY and assembler.opcode is None:
+                content = self._content_types[client, _BINARY, length > 0](payload)
                 event = _new(self._bytes_message)
-            elif first == _PING:
-                event = self._ping(payload=content)
-            elif first == _PONG:
-                event = self._pong(payload=content)
+            elif first in (_PING, _PONG):
+                content = self._content_types[client, _PING, length > 0](payload)
+                event = (self._ping if first == _PING else self._pong)(payload=content)
             else:
                 break
             if first < _PING:
@@ -236,14 +234,13 @@ class _Receiver:
             opcode = header.opcode
             if opcode == Opcode.TEXT:
                 text = _TextDecoder()
-        content: Any = payload
-        if text is not None:
+        if text is None:
+            content = self._content_types[decoder.client, _BINARY, size > 0](payload)
+        else:
             try:
                 content = text.decode(payload, message_finished)
             except UnicodeDecodeError:
                 return None
-        elif not (self.always_bytes or (key and payload)):
-            content = bytearray(payload)
         del data[:end]
         decoder.buffer.frames.clear()
         if frame_finished:
@@ -288,6 +285,25 @@ class _Receiver:
             return None
         opcode = self._opcodes[opcode]
         return self._below.Header(first >= FIN, self._no_rsv, opcode, length, None), end
+
+
+def _content_types(module: Any) -> dict[tuple[bool, int, bool], type]:
+    """Find out what a version hands payloads out as, which is bytes, or in some cases bytearray.
+
+    That is from 1.3.2 on always bytes. Before, it depends on whether it is masked, a message, or
+    empty.
+    """
+    found = {}
+    for kind in module.ConnectionType:
+        for first, payload in product((_BINARY, _PING), (b"", b"x")):
+            connection = module.Connection(kind)
+            client = connection.client
+            wire = serialize_frame(first & ~FIN, payload, key=None if client else bytes(KEY_SIZE))
+            connection.receive_data(wire)
+            (event,) = connection.events()
+            content = event.data if first == _BINARY else event.payload
+            found[client, first, len(payload) > 0] = type(content)
+    return found
 
 
 def _events(original: Function, module: Any) -> Function:
