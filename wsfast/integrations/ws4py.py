@@ -81,7 +81,7 @@ def _receiver(original: Function, module: Any) -> Function:
                 pieces.clear()
                 role = Role.SERVER if self.expect_masking else Role.CLIENT
                 wire = yield from _read_frame(pieces, role)
-                frames = split_frames(wire, role)[0]
+                frames = split_frames(wire, role)[0] if wire else []
                 if not frames or not take(self, *frames[0]):
                     break
         except GeneratorExit:
@@ -117,51 +117,53 @@ def _read_frame(pieces: list[Any], role: Role) -> Generator[int, Any, bytes]:
         pieces: where to keep what comes.
 
     Returns:
-        The frame, with what came behind it in the first piece (which the library drops); nothing
-        as soon as it turns out to be none of the common ones.
+        The frame; nothing as soon as it turns out to be a rare one, or not to come as asked for.
+        Behind a frame that comes in one piece there may be more, which the library drops.
     """
-    size, wanted, head = 0, 2, b""
-    while wanted > 0:
+    size, head = 0, b""
+    wanted: int | None = 2
+    while wanted is not None and wanted > 0:
         piece = yield wanted
         pieces.append(piece)
         if type(piece) is not bytes or not piece:
             return b""
+        too_much = len(piece) > wanted
         size += len(piece)
         if len(head) < MAX_HEADER_SIZE:
             head += piece
         wanted = _missing(head, size, role)
-        if wanted < 0 and len(pieces) > 1:
+        if wanted is None or (too_much and (wanted > 0 or len(pieces) > 1)):
             return b""
     return b"".join(pieces)
 
 
-def _missing(head: bytes, size: int, role: Role) -> int:
+def _missing(head: bytes, size: int, role: Role) -> int | None:
     """Tell how many bytes are sure to follow in the frame that begins with ``head``.
 
     Args:
         head: its header, or as much of it as has come; more may stand behind it.
-        size: how many bytes of the frame have come.
+        size: how many bytes have come.
 
     Returns:
-        None are missing if it is 0; a negative number, if there are too many, or it is not common.
+        How many; less than 0, if there are too many already; None if the frame is a rare one.
     """
     if head[0] not in _COMMON:
-        return -1
+        return None
     if size == 1:
         return 1
     length = head[1] & LENGTH_BITS
     if (head[1] >= MASK) is not (role is Role.SERVER):
-        return -1
+        return None
     header_size = 2
     if length > MAX_CONTROL_PAYLOAD:
         if head[0] & CONTROL_BIT:
-            return -1
+            return None
         header_size += _LENGTH_SIZES[length]
         if size < header_size:
             return header_size - size
         length = int.from_bytes(head[2:header_size], "big")
         if length >= 1 << 62:
-            return -1
+            return None
     return header_size + (KEY_SIZE if role is Role.SERVER else 0) + length - size
 
 
