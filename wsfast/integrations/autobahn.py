@@ -333,7 +333,11 @@ def _utf8_validator(original: Any, module: Any) -> Any:
 # Of each, the originals in all these versions, from the newest to the oldest.
 integration = Integration(
     "autobahn",
-    versions=("26.10.2",),
+    versions=(
+        *("26.10.2", "26.10.1", "26.7.1", "26.6.2", "26.6.1"),
+        *("25.12.2", "25.12.1", "25.11.1", "25.10.2", "25.10.1", "25.9.1"),
+        *("24.4.2", "23.6.2"),
+    ),
     seams=(
         Seam(
             "autobahn.websocket.protocol",
@@ -356,14 +360,17 @@ integration = Integration(
         Seam(
             "autobahn.websocket.protocol",
             "create_xor_masker",
-            ("240d02cb93d1", "6f5888b0d2d1"),  # in C, and in Python
+            (
+                *("240d02cb93d1", "built-in wsaccel.xormask.createXorMasker"),  # in C
+                *("6f5888b0d2d1",),  # in Python
+            ),
             _create_xor_masker,
         ),
         Seam(
             "autobahn.websocket.protocol",
             "Utf8Validator",
             (
-                *("b5e7d7a2baf1",),  # in C
+                *("b5e7d7a2baf1", "built-in wsaccel.utf8validator.Utf8Validator"),  # in C
                 *("d7bec4dc97f4", "1c790a021e6c", "36f5e9317c84"),  # in Python
             ),
             _utf8_validator,
