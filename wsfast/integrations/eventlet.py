@@ -54,8 +54,8 @@ def _recv_frame(original: Function, module: Any) -> Function:
         if message or type(self) is not module.RFC6455WebSocket:
             return original(self, message)
         masked = not self.client
-        size = 2 + KEY_SIZE * masked  # No well-formed header is shorter.
-        header = self.socket.recv(size)
+        key_size = KEY_SIZE if masked else 0
+        header = self.socket.recv(2 + key_size)  # which no well-formed header is shorter than
         if not header:
             raise module.ConnectionClosedError
         if len(header) < 2:
@@ -63,14 +63,17 @@ def _recv_frame(original: Function, module: Any) -> Function:
         length = header[1] & LENGTH_BITS
         if header[0] not in (_TEXT, _BINARY) or (header[1] >= MASK) is not masked:
             return original(_WithHeader(self, header))
+        size = 2
         if length >= LENGTH_16:
             size += 2 if length == LENGTH_16 else 8
-        if len(header) < size:
-            header += self._get_bytes(size - len(header))
-        if length >= LENGTH_16:
-            length = int.from_bytes(header[2 : size - KEY_SIZE * masked], "big")
+            if len(header) < size:
+                header += self._get_bytes(size - len(header))
+            length = int.from_bytes(header[2:size], "big")
         if length > self.max_frame_length:
             return original(_WithHeader(self, header))
+        size += key_size
+        if len(header) < size:
+            header += self._get_bytes(size - len(header))
         payload = _receive(self.socket, length)
         if len(payload) < length:
             raise module.ConnectionClosedError
