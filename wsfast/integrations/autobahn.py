@@ -285,7 +285,7 @@ def _create_xor_masker(original: Function, module: Any) -> Function:
                 masked = apply_mask(data, self._key, position)
             else:
                 turn = position % 4
-                masked = original(self._key[turn:] + self._key[:turn], len(data)).process(data)
+                masked = original(self._key[turn:] + self._key[:turn]).process(data)
             self._position = position + len(masked)
             return masked
 
