@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["KNOWN", "patch", "unpatch"]
 
 _MODULES = {
+    "uvicorn": "uvicorn_auto",
     "websockets": "websockets",
     "wsproto": "wsproto",
     "tornado": "tornado",
     "autobahn": "autobahn",
+    "daphne": "daphne",
     "websocket-client": "websocket_client",
     "ws4py": "ws4py",
     "gevent-websocket": "gevent_websocket",
