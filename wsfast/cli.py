@@ -12,6 +12,7 @@ import platform
 import re
 import runpy
 import shutil
+import subprocess
 import sys
 import warnings
 from importlib import import_module
@@ -32,7 +33,7 @@ __all__ = ["main"]
 
 _USAGE = """\
 usage: python -m wsfast run [--deflate NAME] -- COMMAND...   run a Python program on wsfast
-       python -m wsfast doctor                               say what is here, and what it gains
+       python -m wsfast doctor [LIBRARY]                     say what is here, and what it gains
 
 COMMAND is what would follow "python", or a Python program on PATH:
     script.py [argument]...
@@ -61,6 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
     match arguments:
         case ["doctor"]:
             doctor()
+        case ["doctor", library] if library in KNOWN:
+            print(_verdict(KNOWN[library]))
         case ["run", "--deflate", name, "--", *command] if command:
             os.environ["WSFAST_DEFLATE"] = name
             _patch_and_run(command)
@@ -75,39 +78,40 @@ def main(arguments: list[str] | None = None) -> None:
 def doctor() -> None:
     """Print what wsfast runs on and, of each library that it knows, what of it runs on wsfast.
 
-    For that it patches and imports them all, in this process.
+    Each is patched and imported in a process of its own: some exclude each other.
     """
     python = f"{platform.python_implementation()} {platform.python_version()}"
     print(f"wsfast {__version__} on {python}: backend {backend}, kernel {kernel}")
-    for integration in KNOWN.values():
-        print(f"\n{integration.distribution} {_verdict(integration)}")
-        if integration.installed:
-            print(f"    gains {integration.gains}")
+    for library in KNOWN:
+        print(flush=True)
+        subprocess.run([sys.executable, "-m", "wsfast", "doctor", library])
 
 
 def _verdict(integration: Integration) -> str:
-    version = integration.installed
+    name, version = integration.distribution, integration.installed
     if version is None:
-        return "is not installed"
+        return f"{name} is not installed"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
         integration.patch()
         modules = sorted({seam.module for seam in integration.seams})
         absent = {module for module in modules if not _is_there(module)}
     refusals = [str(warning.message) for warning in caught if warning.category is RuntimeWarning]
-    lines = [f"    {refusal}" for refusal in refusals if refusal.startswith("wsfast ")]
+    lines = [f"    gains {integration.gains}"]
+    lines += [f"    {refusal}" for refusal in refusals if refusal.startswith("wsfast ")]
     on = set(integration.in_place())
     for seam in integration.seams:
-        state = "on " if str(seam) in on else "-- " if seam.module in absent else "off"
-        lines.append(f"    {state} {seam}")
+        state = "on " if str(seam) in on else "off"
+        why = " (cannot be imported)" if seam.module in absent else ""
+        lines.append(f"    {state} {seam}{why}")
     there = sum(seam.module not in absent for seam in integration.seams)
-    return "\n".join([f"{version}: {len(on)} of {there} seams on", *lines])
+    return "\n".join([f"{name} {version}: {len(on)} of {there} seams on", *lines])
 
 
 def _is_there(module: str) -> bool:
     try:
         import_module(module)
-    except Exception:  # autobahn's for asyncio and for Twisted, for one, exclude each other
+    except Exception:  # of autobahn's two, for asyncio and for Twisted, the second refuses
         return False
     return True
 
