@@ -1,9 +1,13 @@
 """websocket-client, patched, against itself unpatched, and against a peer without wsfast."""
 
 import array
+import errno
+import os
+import ssl
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import websocket
@@ -15,6 +19,10 @@ from streams import BINARY, FIN, NOT_UTF8, TEXT, cuts, frame, streams
 
 from wsfast.integrations import websocket_client
 from wsfast.integrations.websocket_client import integration
+
+# What is at its end is ready to be read.
+ALWAYS_READY, _other_end = os.pipe()
+os.close(_other_end)
 
 KEY = b"\x11\x22\x33\x44"
 
@@ -59,6 +67,9 @@ class Socket:
     def gettimeout(self):
         return None
 
+    def fileno(self):
+        return ALWAYS_READY
+
     def close(self):
         pass
 
@@ -89,9 +100,12 @@ def shown(result):
 @pytest.mark.parametrize("masked", [False, True], ids=["unmasked", "masked"])
 @pytest.mark.parametrize("name", streams(False))
 def test_receives_the_same(name, masked):
-    for pieces in cuts(streams(masked)[name]):
-        for method in ("recv", "recv_data", "recv_data_frame", "recv_frame"):
-            both(lambda pieces=pieces, method=method: received(pieces, method))
+    methods = ("recv", "recv_data", "recv_data_frame", "recv_frame")
+    both(
+        lambda: [
+            received(pieces, method) for pieces in cuts(streams(masked)[name]) for method in methods
+        ]
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,8 +130,7 @@ def test_validates_the_same(data):
 def test_validates_the_same_at_every_cut(data):
     from websocket import _utils
 
-    for i in range(min(len(data), 200) + 1):
-        both(lambda i=i: outcome(_utils.validate_utf8, data[:i]))
+    both(lambda: [outcome(_utils.validate_utf8, data[:i]) for i in range(min(len(data), 200) + 1)])
 
 
 @pytest.mark.parametrize(
@@ -196,10 +209,90 @@ def test_a_text_in_pieces_survives_a_timeout():
         assert client.recv() == text
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        TimeoutError("timed out"),
+        BlockingIOError(errno.EAGAIN, "again"),
+        ConnectionResetError(errno.ECONNRESET, "reset"),
+        ssl.SSLWantReadError(),
+        ssl.SSLError("The read operation timed out"),
+        ssl.SSLError("broken"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("timeout", [None, 0, 5])
+def test_a_read_that_fails_anywhere_leaves_the_same_behind(failure, timeout):
+    wire = frame(FIN | TEXT, b"Hello", masked=False) + frame(FIN | BINARY, b"x" * 130, masked=False)
+
+    def attempts(i):
+        client = connection([wire[:i], failure, wire[i:]])
+        client.sock.gettimeout = lambda: timeout
+        results = [outcome(client.recv) for _ in range(4)]
+        return results, vars(client.frame_buffer) | {"recv": None, "lock": None}
+
+    both(lambda: [attempts(i) for i in range(len(wire) + 1)])
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 16_383, 16_384, 16_385, 65_535, 65_536])
+def test_it_never_reads_ahead(size):
+    """What is behind a frame stays in the socket, for ``select`` to tell of it."""
+    one = frame(FIN | BINARY, b"x" * size, masked=False)
+
+    def read():
+        client = connection([one + one])
+        asked = []
+        recv = client.sock.recv
+        client.sock.recv = lambda size: asked.append(size) or recv(size)
+        return client.recv(), b"".join(client.sock.pieces), asked
+
+    assert both(read)[1] == one
+
+
+@pytest.mark.parametrize("name", ["recv_header", "recv_length", "recv_mask", "recv_strict"])
+@pytest.mark.parametrize("owner", ["class", "instance"])
+def test_an_overridden_method_is_called(name, owner):
+    def calls():
+        from websocket._abnf import frame_buffer
+
+        seen = []
+
+        def spy(self, *args):
+            seen.append(name)
+            return getattr(frame_buffer, name)(self, *args)
+
+        client = connection([frame(FIN | TEXT, b"Hello", masked=False)])
+        buffer = client.frame_buffer
+        if owner == "class":
+            buffer.__class__ = type("Own", (frame_buffer,), {name: spy})
+        else:
+            setattr(buffer, name, spy.__get__(buffer))
+        return client.recv(), seen
+
+    assert name in both(calls)[1]
+
+
+def test_a_module_that_is_loaded_again_runs_on_as_before():
+    program = (
+        "import importlib, sys\n"
+        "import websocket, websocket._abnf as abnf\n"
+        "from wsfast.integrations import websocket_client\n"
+        "assert websocket_client.patch()\n"
+        "sys.path.append(sys.argv[1])\n"
+        "from test_websocket_client import connection, frame\n"
+        "importlib.reload(abnf)\n"
+        "client = connection([frame(0x81, b'Hello', masked=False)])\n"
+        "assert type(client.recv_frame()) is abnf.ABNF\n"
+        "websocket_client.unpatch()\n"
+    )
+    folder = str(Path(__file__).parent)
+    subprocess.run([sys.executable, "-W", "error", "-c", program, folder], check=True)
+
+
 def test_the_library_calls_what_is_patched(monkeypatch):
     """The seams are those that are called, and not merely those that can be seen."""
     calls = []
-    for name in ("Utf8Validator", "decode_utf8", "encode_utf8", "apply_mask"):
+    for name in ("is_valid_utf8", "decode_utf8", "encode_utf8", "apply_mask"):
         function = getattr(websocket_client, name)
 
         def spy(*args, name=name, function=function):
@@ -210,7 +303,7 @@ def test_the_library_calls_what_is_patched(monkeypatch):
     with patched(integration):
         client = connection([frame(FIN | TEXT, MIXED.encode(), masked=False)])
         assert client.recv() == MIXED
-        assert calls == ["Utf8Validator", "decode_utf8"]
+        assert calls == ["is_valid_utf8", "decode_utf8"]
         client.send(MIXED)
         assert calls[2:] == ["encode_utf8", "apply_mask"]
         assert len(integration.in_place()) == len(integration.seams)
@@ -220,8 +313,8 @@ def test_the_application_class_runs_on_it(monkeypatch, peer):
     seen = []
     monkeypatch.setattr(
         websocket_client,
-        "Utf8Validator",
-        lambda validator=websocket_client.Utf8Validator: seen.append(1) or validator(),
+        "is_valid_utf8",
+        lambda data, is_valid=websocket_client.is_valid_utf8: seen.append(1) or is_valid(data),
     )
     port = int(peer("websockets-server").stdout.readline())
     got = []
@@ -276,7 +369,7 @@ def test_patching_imports_nothing():
         "assert websocket_client.patch()\n"
         "assert 'websocket' not in sys.modules\n"
         "from websocket import ABNF\n"
-        "assert len(websocket_client.integration.in_place()) == 4\n"
+        "assert len(websocket_client.integration.in_place()) == 6\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
 
