@@ -196,29 +196,30 @@ def test_an_event_that_is_none_is_an_error(serve):
 
 
 def test_what_is_sent_leaves_at_once_even_if_the_application_does_not_yield(serve):
-    """As from a model that makes a text token by token."""
+    """As from a model that makes a text token by token, of each of two messages."""
     seen = []
 
     async def app(scope, receive, send):
         await receive()
         await send(ACCEPT)
+        for _ in range(2):
+            await receive()
+            for i in range(3):
+                await send({"type": "websocket.send", "text": str(i)})
+                seen.append(app.socket.recv(100))
+            app.socket.send(masked(FIN | TEXT, b"again"))
         await receive()
-        for i in range(3):
-            await send({"type": "websocket.send", "text": str(i)})
-            seen.append(app.socket.recv(100))
-        app.socket.setblocking(False)
 
     async def talk(peer):
         await peer.open()
         app.socket = peer.writer.get_extra_info("socket").dup()
-        app.socket.setblocking(True)
         app.socket.settimeout(2)
         peer.text("go")
-        await until(lambda: len(seen) == 3)
+        await until(lambda: len(seen) == 6)
         app.socket.close()
 
     serve(app, talk)
-    assert seen == [frame(FIN | TEXT, str(i).encode(), masked=False) for i in range(3)]
+    assert seen == 2 * [frame(FIN | TEXT, str(i).encode(), masked=False) for i in range(3)]
 
 
 def test_answers_of_a_slow_application_leave_one_by_one(serve):
@@ -237,7 +238,6 @@ def test_answers_of_a_slow_application_leave_one_by_one(serve):
     async def talk(peer):
         await peer.open()
         app.socket = peer.writer.get_extra_info("socket").dup()
-        app.socket.setblocking(True)
         app.socket.settimeout(2)
         peer.send(b"".join(masked(FIN | TEXT, b"%d" % i) for i in range(3)))
         await until(lambda: len(seen) == 3)
@@ -545,6 +545,28 @@ def test_what_is_no_deflate_is_the_end(loop_kind):
 
 
 # Several connections.
+
+
+def test_frames_are_read_into_the_buffer_that_connections_share(monkeypatch, loop_kind):
+    """And not handed over in ``bytes``, as the request is."""
+    from wsfast.integrations.uvicorn import WebSocketProtocol
+
+    handed_over = []
+    original = WebSocketProtocol.data_received
+
+    def data_received(self, data):
+        handed_over.append(data)
+        original(self, data)
+
+    monkeypatch.setattr(WebSocketProtocol, "data_received", data_received)
+
+    async def talk(peer):
+        await peer.open()
+        peer.text("a")
+        return await peer.receive()
+
+    assert talk_to(Recording(), talk, "wsfast", loop_kind) == "a"
+    assert [data[:3] for data in handed_over] == [b"GET"]
 
 
 def test_connections_share_a_buffer_and_nothing_else(ws, loop_kind):

@@ -205,6 +205,27 @@ def test_messages_that_come_behind_our_close_frame_are_nobodys(serve):
     assert events == [disconnect(1000, ""), disconnect(1005)]
 
 
+def test_messages_that_wait_do_not_hold_up_the_peers_answer(serve):
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await app.go.wait()
+        await send({"type": "websocket.close"})
+
+    async def talk(peer):
+        app.go = asyncio.Event()
+        await peer.open()
+        connection = peer.connection
+        peer.text("nobody receives it")
+        await until(lambda: not connection.transport.is_reading())
+        app.go.set()
+        await peer.frame()
+        peer.close()
+        return await peer.rest()
+
+    assert serve(app, talk) == b""
+
+
 def test_a_peer_that_does_not_answer_our_close_frame_is_dropped(serve):
     async def app(scope, receive, send):
         await receive()
