@@ -10,25 +10,29 @@ class Suite:
     Attributes:
         name: the distribution, as PyPI has it.
         version: of the library and of its tests.
-        patched: the distribution whose seams must be in place; None where the suite names a class
-            of wsfast itself.
         requires: what else is installed, as pip takes it.
         files: what of the source distribution is laid into the folder where the tests run.
         tests: what pytest is to run, and other arguments of it.
+        patched: the distributions that must run on wsfast in it; the library itself, if none.
         variants: the environments in which all is run, each a name and what it sets.
         archive: where the tests come from, if they are not in the source distribution.
+        plugins: plugins of pytest in tests/integrations.
+        ours: what is in the ids of the tests that such a plugin runs on a class of wsfast: they
+            have to pass.
         seconds: when a run is a hang.
     """
 
     name: str
     version: str
-    patched: str
     requires: tuple[str, ...] = ()
     files: tuple[str, ...] = ("tests",)
     tests: tuple[str, ...] = ("tests",)
+    patched: tuple[str, ...] = ()
     variants: dict[str, dict[str, str]] = field(default_factory=lambda: {"": {}})
     archive: str | None = None
-    seconds: int = 600
+    plugins: tuple[str, ...] = ()
+    ours: str | None = None
+    seconds: int = 900
 
 
 # No source of gevent-websocket has tests.
@@ -36,26 +40,23 @@ SUITES = [
     Suite(
         "websockets",
         "17.4",
-        "websockets",
         requires=("werkzeug", "python-socks[asyncio]", "trio"),
         archive="https://github.com/python-websockets/websockets/archive/refs/tags/17.4.tar.gz",
     ),
-    Suite("wsproto", "1.3.2", "wsproto"),
+    Suite("wsproto", "1.3.2"),
     Suite(
         "websocket-client",
         "1.9.2",
-        "websocket-client",
         requires=("python-socks",),
         files=("websocket/tests",),
     ),
     Suite(
         "tornado",
         "6.6.1",
-        "tornado",
         files=(),
         tests=(
             "--pyargs",
-            "-p no:logging",  # its tests look at the loggers themselves
+            "--log-disable=tornado.access",  # as its own runner does
             "tornado.test.websocket_test",
             "tornado.test.web_test",
             "tornado.test.util_test",
@@ -65,37 +66,84 @@ SUITES = [
     Suite(
         "autobahn",
         "26.10.2",
-        "autobahn",
-        requires=("autobahn[twisted]", "pytest-asyncio"),
+        requires=("autobahn[twisted]", "pyopenssl", "service_identity", "pytest-asyncio"),
         files=(),
-        tests=("--pyargs", "autobahn.websocket"),
+        tests=(
+            "--pyargs",
+            *("autobahn.websocket", "autobahn.nvx", "autobahn.rawsocket"),
+            "autobahn.test.test_import_websocket_only",
+            "autobahn.asyncio.test.test_aio_websocket",
+            "autobahn.twisted.test.test_tx_protocol",
+            "autobahn.twisted.test.test_tx_websocket_agent",
+            "autobahn.wamp.test.test_wamp_websocket",
+        ),
         variants={
             f"{framework}{name}": {f"USE_{framework.upper()}": "1", **settings}
             for framework in ("asyncio", "twisted")
             for name, settings in (("", {}), (" without NVX", {"AUTOBAHN_USE_NVX": "0"}))
         },
     ),
-    Suite("ws4py", "0.6.0", "ws4py", requires=("cherrypy",), files=("test",), tests=("test",)),
-    Suite("simple-websocket", "1.1.0", "wsproto"),
+    Suite("ws4py", "0.6.0", requires=("cherrypy",), files=("test",), tests=("test",)),
+    Suite("simple-websocket", "1.1.0", patched=("wsproto",)),
     Suite(
         "hypercorn",
         "0.18.0",
-        "wsproto",
         requires=("h2<4.4", "httpx", "pytest-asyncio", "pytest-trio", "trio"),
         tests=("tests", "-o", "asyncio_mode=strict"),
+        patched=("wsproto",),
     ),
-    Suite("httpx-ws", "0.9.0", "wsproto", requires=("starlette", "uvicorn[standard]", "trio")),
+    Suite(
+        "httpx-ws",
+        "0.9.0",
+        requires=("starlette", "uvicorn[standard]", "trio"),
+        patched=("wsproto",),
+    ),
+    Suite(
+        "uvicorn",
+        "0.54.0",
+        requires=(
+            *("uvicorn[standard]", "wsproto==1.3.2", "zttp", "httpx2", "trustme", "a2wsgi"),
+            *("cryptography", "pytest-mock", "pytest-codspeed"),
+        ),
+        tests=(
+            *("-W", "error"),
+            "tests/protocols/test_websocket.py",
+            "tests/test_config.py",
+            "tests/test_auto_detection.py",
+        ),
+        patched=("uvicorn", "websockets", "wsproto"),
+        plugins=("uvicorn_suite",),
+        ours="wsfast",
+    ),
     Suite(
         "daphne",
         "4.2.3",
-        "autobahn",
         requires=("django", "hypothesis", "pytest-asyncio"),
         tests=("tests", "-o", "asyncio_mode=strict"),
+        patched=("daphne", "autobahn"),
+    ),
+    Suite(
+        "aiohttp",
+        "3.14.5",
+        requires=(
+            *("blockbuster", "freezegun", "isal", "proxy.py>=2.4.4rc5", "pytest-mock"),
+            *("pytest-timeout", "pytest_codspeed", "trustme", "uvloop", "zlib_ng", "gunicorn"),
+        ),
+        tests=(
+            "tests/test_client_ws.py",
+            "tests/test_client_ws_functional.py",
+            "tests/test_web_websocket.py",
+            "tests/test_web_websocket_functional.py",
+            "tests/test_websocket_data_queue.py",
+            "tests/test_websocket_handshake.py",
+            "tests/test_websocket_parser.py",
+            "tests/test_websocket_writer.py",
+        ),
+        variants={"": {}, "without extensions": {"AIOHTTP_NO_EXTENSIONS": "1"}},
     ),
     Suite(
         "eventlet",
         "0.41.3",
-        "eventlet",
         tests=("tests/websocket_test.py", "tests/websocket_new_test.py", "tests/wsgi_test.py"),
     ),
 ]

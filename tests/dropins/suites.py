@@ -27,11 +27,13 @@ from collections import Counter
 from importlib import metadata
 from pathlib import Path
 
-from libraries import SUITES
+from libraries import SUITES, Suite
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 BUILD = ROOT / "build" / "peers"
+INTEGRATIONS = ROOT / "tests" / "integrations"
+NOT_RUN = ["not run", ""]
 ALONE = 3  # how often a test that differs is run alone
 
 
@@ -131,86 +133,93 @@ def environment(suite, wheel):
 
 @dataclasses.dataclass
 class Place:
-    """Where a suite is run: with which Python, in which folder, and where its tests are."""
+    """Where a suite is run: with which Python, in which folder, and with which settings."""
 
+    suite: Suite
     python: Path
     folder: Path
-    root: Path
     settings: dict[str, str]
-    seconds: int
+
+    def __post_init__(self):
+        in_package = "--pyargs" in self.suite.tests
+        self.root = packages_of(self.python) if in_package else self.folder
 
     def run(self, patched, *arguments):
         """What ``dropins_recorder`` wrote of a run of pytest."""
         record = self.folder.parent / f"{'patched' if patched else 'plain'}.json"
         record.unlink(missing_ok=True)
-        plugins = ["-p", "dropins_recorder", "-p", "no:cacheprovider"]
-        options = [f"--rootdir={self.root}", "--continue-on-collection-errors"]
-        command = ["-m", "pytest", *plugins, *options, *arguments]
+        plugins = ["dropins_recorder", "no:cacheprovider", *self.suite.plugins]
+        options = [f"-p{plugin}" for plugin in plugins]
+        options += ["-c", self.folder / "pytest.ini", f"--rootdir={self.root}"]
+        command = ["-m", "pytest", *options, "--continue-on-collection-errors", *arguments]
         if patched:
             command = ["-m", "wsfast", "run", "--", *command]
-        paths = [str(HERE / "recorder"), os.environ.get("PYTHONPATH", "")]
+        paths = [HERE / "recorder", *([INTEGRATIONS] if self.suite.plugins else [])]
         settings = {
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
             "DROPINS_RECORD": str(record),
+            **self.settings,
         }
         with open(record.with_suffix(".log"), "w") as log:
             done = subprocess.run(
                 [self.python, *command],
                 cwd=self.folder,
-                env={**os.environ, **self.settings, **settings},
+                env={**os.environ, **settings},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                timeout=self.seconds,
+                timeout=self.suite.seconds,
             )
         if not record.exists():
             raise SuiteError(f"ended with status {done.returncode}, see {log.name}")
         return json.loads(record.read_text())
 
 
-def compare(suite, place):
+def compare(place):
     """Run a suite plain and patched.
 
     Returns:
         How many tests had which outcome on wsfast, the lines of those that vary, and the lines of
         all else that differs.
     """
+    suite = place.suite
     plain = place.run(False, *suite.tests)
     patched = place.run(True, *suite.tests)
     varying, differing = [], []
-    if plain["on"]:
-        differing.append(f"without wsfast, these seams were in place: {plain['on']}")
-    if suite.patched and not patched["on"]:
-        differing.append("not one seam was in place at the end")
+    if any(seams["on"] for seams in plain["seams"].values()):
+        differing.append("the library was patched without wsfast, too")
+    for name in suite.patched or [suite.name]:
+        if not patched["seams"].get(name, {"on": []})["on"]:
+            differing.append(f"not one seam of {name} was in place at the end")
     if not patched["outcomes"]:
         differing.append("no test was run")
     for test in sorted({*plain["outcomes"], *patched["outcomes"]}):
-        missing = ["not run", ""]
-        before = plain["outcomes"].get(test, missing)
-        after = patched["outcomes"].get(test, missing)
+        before = plain["outcomes"].get(test, NOT_RUN)
+        after = patched["outcomes"].get(test, NOT_RUN)
         if before[0] != after[0]:
             line = f"{test}: {before[0]} plain, {after[0]} on wsfast. {after[1]}"
             (varying if varies(place, test) else differing).append(line)
+        elif suite.ours and suite.ours in test and after[0] not in ("passed", "skipped"):
+            differing.append(f"{test}: {after[0]} with a class of wsfast. {after[1]}")
     return Counter(outcome for outcome, _ in patched["outcomes"].values()), varying, differing
 
 
 def varies(place, test):
     """Whether a test, run alone, comes to the same outcome with wsfast as without."""
-    outcomes = {True: set(), False: set()}
+    seen = {True: set(), False: set()}
     for _ in range(ALONE):
-        for patched, seen in outcomes.items():
-            seen.add(
-                place.run(patched, f"{place.root}/{test}")["outcomes"].get(test, ["not run"])[0]
-            )
-        if outcomes[True] & outcomes[False]:
+        for patched, outcomes in seen.items():
+            record = place.run(patched, f"{place.root}/{test}")
+            outcomes.add(record["outcomes"].get(test, NOT_RUN)[0])
+        if seen[True] & seen[False] - {NOT_RUN[0]}:
             return True
     return False
 
 
-def report(suite, place, title):
+def report(place, title):
     """Compare, print, and tell whether all is as it was."""
     started = time.monotonic()
-    counts, varying, differing = compare(suite, place)
+    counts, varying, differing = compare(place)
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
     took = time.monotonic() - started
     print(f"{title}: {outcomes}; {len(differing)} different, {took:.0f} s", flush=True)
@@ -227,9 +236,8 @@ def run_suite(suite, python, runs):
     for name, settings in suite.variants.items():
         folder = runs / "-".join([suite.name, *name.split()]) / "folder"
         lay_out(suite, folder)
-        root = packages_of(python) if "--pyargs" in suite.tests else folder
         title = " ".join(filter(None, [suite.name, suite.version, name]))
-        alike &= report(suite, Place(python, folder, root, settings, suite.seconds), title)
+        alike &= report(Place(suite, python, folder, settings), title)
     return alike
 
 

@@ -1,8 +1,8 @@
 """A plugin for pytest, ``-p dropins_recorder``: writes what became of every test, and on what.
 
-At the end the file that ``DROPINS_RECORD`` names has, as JSON, ``outcomes`` (of each test id its
-outcome and the last line of the reason) and ``on`` and ``off``: the seams of wsfast that are in
-place, and those that are not although their module is loaded. Imports nothing of wsfast by itself.
+At the end the file that ``DROPINS_RECORD`` names has, as JSON, ``outcomes``: of each test id its
+outcome and the last line of the reason; and ``seams``: of each library that is loaded those that
+are ``on`` and ``off``. Imports nothing of wsfast by itself.
 """
 
 import json
@@ -39,19 +39,20 @@ def pytest_collectreport(report):
 
 
 def seams():
-    """Those that are in place, and those that are not."""
+    """Of each library that is loaded: the seams that are in place, and those that are not."""
     if "wsfast" not in sys.modules:
-        return [], []
+        return {}
     from wsfast.integrations import KNOWN
 
-    on = sorted(seam for known in KNOWN.values() for seam in known.in_place())
-    there = {
-        str(seam) for known in KNOWN.values() for seam in known.seams if seam.module in sys.modules
-    }
-    return on, sorted(there.difference(on))
+    found = {}
+    for name, known in KNOWN.items():
+        on = set(known.in_place())
+        there = {str(seam) for seam in known.seams if seam.module in sys.modules}
+        if there:
+            found[name] = {"on": sorted(on), "off": sorted(there - on)}
+    return found
 
 
 def pytest_unconfigure():
-    on, off = seams()
     with open(os.environ["DROPINS_RECORD"], "w") as file:
-        json.dump({"outcomes": outcomes, "on": on, "off": off}, file)
+        json.dump({"outcomes": outcomes, "seams": seams()}, file)
