@@ -12,7 +12,7 @@ import pytest
 from histories import SIDES, Log, both, deflate
 from memory import Transport, outcome, turns
 from peers import MIXED
-from streams import CLOSE, CONT, FIN, TEXT, frame, streams
+from streams import CLOSE, CONT, FIN, PING, PONG, TEXT, frame, streams
 from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.protocol import Protocol, Side
@@ -20,15 +20,20 @@ from websockets.protocol import Protocol, Side
 LEVELS = (logging.DEBUG, logging.INFO)
 
 
-def on_asyncio(program, *, side=Side.SERVER, extensions=(), **options):
+def on_asyncio(program, *, side=Side.SERVER, extensions=(), kind=Connection, **options):
     """Run ``await program(connection, transport)``, unpatched and patched."""
 
     async def run(level):
         logs = Log(level)
-        protocol = Protocol(side, logger=logs.logger, max_size=None)
+        protocol = options.get("protocol", Protocol)(side, logger=logs.logger, max_size=None)
         protocol.extensions = [extension() for extension in extensions]
         transport = Transport(options.get("room", 1 << 30))
-        connection = Connection(protocol, ping_interval=None, close_timeout=None, max_queue=4)
+        connection = kind(
+            protocol,
+            ping_interval=None,
+            close_timeout=None,
+            max_queue=options.get("max_queue", 4),
+        )
         transport.connection = connection
         connection.connection_made(transport)
         result = await outcome(program(connection, transport))
@@ -109,12 +114,111 @@ def test_a_connection_that_streams_fragments():
     on_asyncio(program)
 
 
-def test_a_connection_pauses_and_resumes_reading():
+@pytest.mark.parametrize("max_queue", [None, 0, 4, (4, 0), (4, 3), 9], ids=str)
+def test_a_connection_pauses_and_resumes_reading(max_queue):
     async def program(connection, transport):
         connection.data_received(frame(FIN | TEXT, b"x", masked=True) * 9)
-        return [await connection.recv() for _ in range(9)]
+        steps = [list(transport.calls)]
+        for _ in range(9):
+            await connection.recv()
+            steps.append(list(transport.calls))
+        return steps
 
-    assert on_asyncio(program)[2] == ["pause_reading", "resume_reading"]
+    calls = on_asyncio(program, max_queue=max_queue)[2]
+    assert calls == ([] if max_queue in (None, 9) else ["pause_reading", "resume_reading"])
+
+
+def test_a_connection_that_is_pinged_between_messages():
+    async def program(connection, transport):
+        order = []
+
+        async def receive():
+            while True:
+                order.append(await connection.recv())
+
+        receiver = asyncio.create_task(receive())
+        pong = await connection.ping(b"ping")
+        pong.add_done_callback(lambda _: order.append("pong"))
+        await turns()
+        text = frame(FIN | TEXT, b"x", masked=True)
+        ponged = frame(FIN | PONG, b"ping", masked=True)
+        connection.data_received(text + ponged + text)
+        connection.data_received(text + frame(FIN | PING, b"ping", masked=True) + text)
+        await turns()
+        receiver.cancel()
+        return order
+
+    (_, order), written, *_ = on_asyncio(program)
+    assert sorted(order) == ["pong", "x", "x", "x", "x"]
+    assert written[-1] == bytes((FIN | PONG, 4)) + b"ping"
+
+
+@pytest.mark.parametrize("owner", ["class", "instance"])
+@pytest.mark.parametrize(
+    "name", ["process_event", "send_data", "drain", "send_context", "recv", "data_received"]
+)
+def test_an_overridden_method_of_a_connection_is_called(name, owner):
+    calls = []
+
+    def spy(self, *args, **options):
+        calls.append(name)
+        return getattr(Connection, name)(self, *args, **options)
+
+    class Own(Connection):
+        pass
+
+    if owner == "class":
+        setattr(Own, name, spy)
+
+    async def program(connection, transport):
+        if owner == "instance":
+            setattr(connection, name, spy.__get__(connection))
+        done = await echoes(connection)
+        return done, [calls.pop() for _ in list(calls)]
+
+    (_, (_, called)), *_ = on_asyncio(program, kind=Own)
+    assert name in called
+
+
+@pytest.mark.parametrize("owner", ["class", "instance"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("receive_data", "recv_frame", "events_received", "close_expected"),
+        *("send_text", "send_frame", "data_to_send"),
+    ],
+)
+def test_an_overridden_method_of_a_protocol_is_called(name, owner):
+    calls = []
+
+    def spy(self, *args, **options):
+        calls.append((name, args if name == "receive_data" else None))
+        return getattr(Protocol, name)(self, *args, **options)
+
+    class Own(Protocol):
+        pass
+
+    if owner == "class":
+        setattr(Own, name, spy)
+
+    async def program(connection, transport):
+        if owner == "instance":
+            setattr(connection.protocol, name, spy.__get__(connection.protocol))
+        done = await echoes(connection)
+        return done, [calls.pop() for _ in list(calls)]
+
+    (_, (_, called)), *_ = on_asyncio(program, protocol=Own)
+    assert called
+
+
+async def echoes(connection):
+    connection.data_received(frame(FIN | TEXT, b"Hello", masked=True) * 3)
+    received = []
+    async for message in connection:
+        received.append(message)
+        await connection.send(message)
+        if len(received) == 3:
+            return received
 
 
 @pytest.mark.parametrize("text", [None, True, False])

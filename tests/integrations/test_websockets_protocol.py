@@ -3,6 +3,7 @@
 It is compared step by step over every stream of ``streams.py``, however it is cut.
 """
 
+import importlib
 from itertools import product
 from unittest.mock import patch as mock
 
@@ -10,6 +11,7 @@ import pytest
 from histories import SIDES, Log, both, deflate, error, histories, history, shown, state
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patching import patched
 from peers import MIXED
 from streams import BINARY, CLOSE, CONT, FIN, PING, RSV1, TEXT, cuts, frame, streams
 from websockets.client import ClientProtocol
@@ -17,6 +19,9 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
+
+from wsfast.integrations import _websockets_protocol
+from wsfast.integrations.websockets import integration
 
 
 @pytest.mark.parametrize("side", SIDES, ids=lambda side: side.name)
@@ -244,3 +249,47 @@ def test_a_frame_is_written_the_same(mask):
         return steps
 
     both(written)
+
+
+@pytest.mark.parametrize("side", SIDES, ids=lambda side: side.name)
+def test_faults_that_are_injected_where_the_library_unpacks_are_met(side):
+    """What replaces ``struct.unpack`` is called, as the library would have called it."""
+
+    def broken():
+        protocol = Protocol(side)
+        with mock("struct.unpack", side_effect=RuntimeError("BOOM")):
+            protocol.receive_data(frame(FIN | TEXT, b"Hello", masked=side is Side.SERVER))
+        return state(protocol)
+
+    assert both(broken)["parser error"] == (RuntimeError, "BOOM", ("BOOM",), None)
+
+
+def test_every_frame_of_a_client_has_a_key_of_its_own():
+    with patched(integration):
+        protocol = Protocol(Side.CLIENT)
+        for _ in range(3):
+            protocol.send_text(b"Hello")
+            protocol.send_binary(b"Hello")
+            protocol.send_ping(b"Hello")
+        keys = {write[2:6] for write in protocol.data_to_send()}
+    assert len(keys) == 9
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"Hello", b"x" * 65_537, bytearray(b"abc"), memoryview(b"abcdef")[::2], "abc", 3]
+)
+@pytest.mark.parametrize("key", [b"\x11\x22\x33\x44", bytearray(4), b"abc", b"", "abcd", None])
+@pytest.mark.parametrize("module", ["websockets.speedups", "websockets.utils"])
+def test_a_mask_is_applied_the_same(data, key, module):
+    original = importlib.import_module(module).apply_mask
+    replacement = _websockets_protocol.apply_mask(original, None)
+    for options in ((data, key), {"data": data, "mask": key}):
+        arguments, named = (options, {}) if isinstance(options, tuple) else ((), options)
+        found = []
+        for function in (original, replacement):
+            try:
+                result = function(*arguments, **named)
+                found.append((type(result), result))
+            except Exception as exc:
+                found.append(error(exc))
+        assert found[0] == found[1]

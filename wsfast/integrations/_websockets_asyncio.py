@@ -27,6 +27,8 @@ from ._websockets_protocol import is_own, own_method
 
 __all__ = ["data_received", "decode", "encode", "recv", "send"]
 
+# Of a protocol: what goes with the data that a connection receives.
+_ABOUT_DATA = ("receive_data", "data_to_send", "close_expected")
 
 _is_own = lru_cache(maxsize=64)(is_own)
 
@@ -42,15 +44,21 @@ def encode(original: Function, module: Any) -> Function:
 def data_received(original: Function, module: Any) -> Function:
     opened, data_opcodes = module.OPEN, module.DATA_OPCODES
     library_frame, library_assembler = module.Frame, module.Assembler
-    receive_data = own_method(module.Protocol, "receive_data")
+    receive_data, data_to_send, close_expected = (
+        own_method(module.Protocol, name) for name in _ABOUT_DATA
+    )
     send_data = own_method(module.Connection, "send_data")
 
     def data_received(self: Any, data: Any) -> None:
         protocol, assembler = self.protocol, self.recv_messages
+        its = type(protocol)
         if (
             protocol._state is not opened  # an open one has had the handshake's events
             or type(assembler) is not library_assembler
-            or type(protocol).receive_data is not receive_data
+            or its.receive_data is not receive_data
+            or its.data_to_send is not data_to_send
+            or its.close_expected is not close_expected
+            or not protocol.__dict__.keys().isdisjoint(_ABOUT_DATA)
             or type(self).send_data is not send_data
             or not _is_own(type(self).process_event)
             or "process_event" in self.__dict__
@@ -148,8 +156,9 @@ def send(original: Function, module: Any) -> Function:
         except Exception:
             async with self.send_context():
                 raise
-        writes, protocol.writes = protocol.writes, []
-        if len(writes) == 1 and writes[0] and protocol._state is opened:
+        closing = protocol.close_expected()
+        writes = protocol.data_to_send()
+        if len(writes) == 1 and writes[0] and not closing:
             try:
                 self.transport.write(writes[0])
             except Exception:
