@@ -368,6 +368,30 @@ def test_another_version_is_refused(loop_kind, version):
     assert "date" in dict(headers)
 
 
+@pytest.mark.parametrize("host", [None, "a, b", ""])
+def test_the_host_is_uvicorns_to_judge(serve, host):
+    app = Recording()
+    serve(app, partial(opened, Host=host), http="httptools")
+    assert dict(app.scope["headers"]).get(b"host") == (None if host is None else host.encode())
+
+
+def test_a_target_that_is_not_ascii_is_refused(loop_kind):
+    async def talk(peer):
+        return await peer.ask("/\xfc")
+
+    status, _ = talk_to(Recording(), talk, "wsfast", loop_kind, http="httptools")
+    assert status == 400
+
+
+@pytest.mark.parametrize("method", ["POST", "HEAD"])
+def test_a_websocket_is_asked_for_by_get(ws, loop_kind, method):
+    async def talk(peer):
+        peer.send(request().replace(b"GET", method.encode()))
+        return (await peer.head())[0]
+
+    assert talk_to(Recording(), talk, ws, loop_kind) == 405
+
+
 def test_a_large_request_is_none_too_large_for_wsfast(loop_kind):
     """uvicorn's parsers have limits of their own, and have let it in."""
     app = Recording()

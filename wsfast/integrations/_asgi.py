@@ -10,17 +10,52 @@ from email.utils import formatdate
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
+from ..exceptions import HandshakeError
 from ..protocol.handshake import Accepted
-from ..protocol.http import Headers, HttpLimits, Request, Response
+from ..protocol.http import Headers, Request, Response
 
-__all__ = ["LIMITS", "Event", "RawHeaders", "accepting", "dated", "denying", "refusing", "scope_of"]
+__all__ = [
+    "Event",
+    "RawHeaders",
+    "accepting",
+    "dated",
+    "denying",
+    "judged",
+    "read_request",
+    "refusing",
+    "scope_of",
+]
 
 # What receive() answers and send() takes.
 Event: TypeAlias = dict[str, Any]
 RawHeaders: TypeAlias = Iterable[tuple[bytes, bytes]]
 
-# uvicorn has read the request, within its own limits: what it lets in is not refused here.
-LIMITS = HttpLimits(line=1 << 20, headers=1 << 16, head=1 << 20)
+
+def read_request(data: bytes) -> tuple[Request, bytes]:
+    """Read a request that uvicorn has read, checked and put together again.
+
+    Returns:
+        The request, and the bytes behind it.
+
+    Raises:
+        HandshakeError: the target is not ASCII, which no scope can carry.
+    """
+    head, _, trailing = data.partition(b"\r\n\r\n")
+    line, _, fields = head.decode("latin-1").partition("\r\n")
+    method, target, version = line.split(" ")
+    if not target.isascii():
+        text = "the target has a character that must be percent-encoded"
+        raise HandshakeError("target", text, Response.plain(400, text))
+    headers = Headers.from_lines(f"\r\n{fields}\r\n")
+    return Request(method, target, headers, version.removeprefix("HTTP/")), trailing
+
+
+def judged(request: Request) -> Request:
+    """What ``protocol.handshake`` shall judge: a request without a Host was let in by uvicorn."""
+    if "Host" in request.headers:
+        return request
+    lines = f"{request.headers.lines}Host: \r\n"
+    return Request(request.method, request.target, Headers.from_lines(lines), request.version)
 
 
 def scope_of(request: Request, root_path: str) -> Event:

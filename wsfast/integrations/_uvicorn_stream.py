@@ -44,6 +44,7 @@ class UvicornStream(MessageStream, asyncio.BufferedProtocol):
         self.transport: Any = None
         self.client: tuple[str, int] | None = None
         # How far the handshake, and then the end, has got:
+        self._begun = False
         self.handshake_complete = False
         self.close_sent = False
         self.disconnected = False
@@ -62,6 +63,7 @@ class UvicornStream(MessageStream, asyncio.BufferedProtocol):
 
     def _begin(self, parameters: DeflateParameters | None) -> None:
         """Begin to read frames, compressed ones where that was agreed on."""
+        self._begun = True
         self._connection = Connection(
             SERVER,
             deflate=parameters.codec(SERVER) if parameters is not None else None,

@@ -37,8 +37,18 @@ from ..exceptions import HandshakeError, StateError
 from ..protocol.connection import OPEN
 from ..protocol.deflate import Deflate
 from ..protocol.handshake import Accepted, accept
-from ..protocol.http import RequestReader, Response
-from ._asgi import LIMITS, Event, RawHeaders, accepting, dated, denying, refusing, scope_of
+from ..protocol.http import Response
+from ._asgi import (
+    Event,
+    RawHeaders,
+    accepting,
+    dated,
+    denying,
+    judged,
+    read_request,
+    refusing,
+    scope_of,
+)
 from ._uvicorn_stream import UvicornStream
 
 if TYPE_CHECKING:
@@ -78,7 +88,6 @@ class WebSocketProtocol(UvicornStream):
         self.default_headers = server_state.default_headers
         self.scope: Any = None
         self.initial_response: tuple[int, RawHeaders, bytes] | None = None
-        self._reader: RequestReader | None = RequestReader(LIMITS)
         self._accepted: Accepted | None = None
         # Tasks that want to receive while another one does.
         self._receivers: deque[asyncio.Future[None]] = deque()
@@ -95,23 +104,19 @@ class WebSocketProtocol(UvicornStream):
 
     def data_received(self, data: bytes) -> None:
         """Take the request as uvicorn has put it together, and then frames."""
-        if self._reader is None:
+        if self._begun:
             self.feed(data)
             return
         try:
-            request = self._reader.receive_data(data)
-            if request is None:
-                return
+            request, trailing = read_request(data)
             deflate = _DEFLATE if self.config.ws_per_message_deflate else None
-            self._accepted = accept(request, deflate=deflate)
+            self._accepted = accept(judged(request), deflate=deflate)
         except HandshakeError as exc:
-            self._reader = None
             self._begin(None)
             self.handshake_complete = self.close_sent = True
             self._reject(exc.response)
             self.transport.close()
             return
-        trailing, self._reader = self._reader.trailing, None
         self._begin(self._accepted.deflate)
         self.scope = {
             **scope_of(request, self.config.root_path),
