@@ -53,6 +53,8 @@ _UNSIGNED = 1 << 32
 def queue_of(original: Any, module: Any) -> Any:
     """Build the queue that goes with the reader."""
     base = _in_python(original)
+    source = sys.modules[base.__module__]
+    text, binary = source.WS_MSG_TYPE_TEXT, source.WS_MSG_TYPE_BINARY
     overhead = _overhead(base)
     stalls = overhead > 0
 
@@ -75,6 +77,17 @@ def queue_of(original: Any, module: Any) -> Any:
             ):
                 return self._read_from_buffer()
             message, size = self._get_buffer()
+            self._size -= size + overhead
+            return message
+
+        def take(self) -> Any:
+            """Take the next message if it is a text or binary, and that is all ``read`` does."""
+            if self._protocol._reading_paused or (stalls and self._stalled_reader is not None):
+                return None
+            message, size = self._buffer[0]
+            if message[0] is not text and message[0] is not binary:
+                return None
+            self._get_buffer()
             self._size -= size + overhead
             return message
 

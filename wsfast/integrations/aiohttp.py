@@ -7,11 +7,13 @@ seam                                                  what changes
                                                       unmasked, and texts decoded, in C
 ``aiohttp.*.WebSocketDataQueue``                      the library's own, in Python, for that reader
 ``aiohttp._websocket.writer`` ``.websocket_mask``     what is sent compressed is masked in C
-``aiohttp._websocket.writer`` ``.WebSocketWriter``    a message in bytes becomes one frame in C, and
-``.send_frame``                                       one write
-``aiohttp.web_ws`` ``.WebSocketResponse.send_str``,   so does a text, without a detour by bytes, and
-``aiohttp.client_ws``                                 without one by ``send_frame``
+``aiohttp._websocket.writer`` ``.WebSocketWriter``    a message in bytes becomes a frame in C
+``.send_frame``
+``aiohttp.web_ws`` ``.WebSocketResponse.send_str``,   a text becomes a frame in C, and is written in
+``aiohttp.client_ws``                                 one step, without ``send_frame``
 ``.ClientWebSocketResponse.send_str``
+``.__anext__`` of both                                ``async for`` takes a message that is there
+                                                      without the two coroutines on the way
 ====================================================  =============================================
 
 ``*`` are the modules that hold the two classes by value. ``_aiohttp_reader`` says how they read.
@@ -24,7 +26,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 from ..frames import serialize_frame
@@ -34,10 +36,6 @@ from ._aiohttp_reader import queue_of, reader_of
 from ._seams import Function, Integration, Seam
 
 __all__ = ["integration", "patch", "unpatch"]
-
-# Up to here header and payload are joined to one write: a copy takes less than a second system
-# call.
-_JOINED = 1 << 18
 
 
 def patch() -> bool:
@@ -69,14 +67,14 @@ def _websocket_mask(original: Function, module: Any) -> Function:
     return websocket_mask
 
 
-# The function that took the place of ``WebSocketWriter.send_frame``, and what it skips.
+# The function that took the place of ``WebSocketWriter.send_frame``.
 _built: dict[str, Any] = {}
 
 
 def _send_frame(original: Function, module: Any) -> Function:
     write = vars(module.WebSocketWriter).get("_write_websocket_frame")  # from 3.13.2 on
-    written_here = write is None or write.__code__.co_filename == original.__code__.co_filename
-    pack_key = module.PACK_RANDBITS
+    known = write is None or _from_one_file(write, original)
+    pack_key, in_one_write = module.PACK_RANDBITS, module.MSG_SIZE
 
     async def send_frame(self: Any, message: Any, opcode: Any, compress: Any = None) -> None:
         if (
@@ -85,9 +83,9 @@ def _send_frame(original: Function, module: Any) -> Function:
             or compress
             or self.compress
             or self._closing
-            or len(message) > _JOINED
-            or not written_here
-            or _function(self, "_write_websocket_frame") is not write
+            or (len(message) > in_one_write and not self.use_mask)
+            or not known
+            or not (write is None or _runs(self._write_websocket_frame, write))
             or self.transport.is_closing()
         ):
             await original(self, message, opcode, compress)
@@ -102,12 +100,13 @@ def _send_frame(original: Function, module: Any) -> Function:
             if self.protocol._paused:
                 await self.protocol._drain_helper()
 
-    _built.update(send_frame=send_frame, write=write if written_here else send_frame)
+    _built["send_frame"] = send_frame if known else None
     return send_frame
 
 
 def _send_str(original: Function, module: Any) -> Function:
     writer_type = module.WebSocketWriter
+    write = vars(writer_type).get("_write_websocket_frame")
     pack_key = sys.modules[writer_type.__module__].PACK_RANDBITS
 
     async def send_str(self: Any, data: Any, compress: Any = None) -> None:
@@ -118,8 +117,8 @@ def _send_str(original: Function, module: Any) -> Function:
             or type(writer) is not writer_type
             or writer.compress
             or writer._closing
-            or _function(writer, "send_frame") is not _built["send_frame"]
-            or _function(writer, "_write_websocket_frame") is not _built["write"]
+            or not _runs(writer.send_frame, _built["send_frame"])
+            or not (write is None or _runs(writer._write_websocket_frame, write))
             or writer.transport.is_closing()
         ):
             await original(self, data, compress)
@@ -137,9 +136,48 @@ def _send_str(original: Function, module: Any) -> Function:
     return send_str
 
 
-def _function(owner: Any, method: str) -> Any:
-    """Find the function that a call of this method would run; a wrapper of it is another."""
-    return getattr(getattr(owner, method, None), "__func__", None)
+def _anext(original: Function, module: Any) -> Function:
+    response = getattr(module, "WebSocketResponse", None) or module.ClientWebSocketResponse
+    receive = response.receive
+    known = _from_one_file(receive, original)
+    resets_heartbeat = known and "_reset_heartbeat" in receive.__code__.co_names  # until 3.14
+    types = module.WSMsgType
+    text, binary = types.TEXT, types.BINARY
+    ends = (types.CLOSE, types.CLOSING, types.CLOSED)
+
+    async def __anext__(self: Any) -> Any:
+        reader = self._reader
+        if (
+            known
+            and type(reader) is module.WebSocketDataQueue
+            and reader._buffer
+            and not self._waiting
+            and not self._closing
+            and not self._closed
+            and self._close_wait is None
+            and not (resets_heartbeat and self._heartbeat)
+            and _runs(self.receive, receive)
+        ):
+            message = reader.take()
+            if message is not None:
+                return message
+        message = await self.receive()
+        if message.type is not text and message.type is not binary and message.type in ends:
+            raise StopAsyncIteration
+        return message
+
+    return __anext__
+
+
+def _from_one_file(function: Any, original: Function) -> bool:
+    """Tell if a function is the library's own, as one whose source is known is, and no wrapper."""
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_filename == original.__code__.co_filename
+
+
+def _runs(method: Any, function: Any) -> bool:
+    """Tell if a method is this function, and neither a wrapper of it nor another's."""
+    return type(method) is MethodType and method.__func__ is function
 
 
 def _zlib(module: ModuleType) -> Sequence[Seam]:
@@ -164,6 +202,7 @@ _QUEUES = (
     "built-in aiohttp._websocket.reader_c.WebSocketDataQueue",
     *("526af2531df7", "b04ab5764509", "ee17d3303590"),
 )
+_ANEXT = ("f08acf504c97", "5df04a74dff9")
 
 integration = Integration(
     "aiohttp",
@@ -212,6 +251,8 @@ integration = Integration(
             ("88e8443d87b6", "3d6cb6d18c84"),
             _send_str,
         ),
+        Seam("aiohttp.web_ws", "WebSocketResponse.__anext__", _ANEXT, _anext),
+        Seam("aiohttp.client_ws", "ClientWebSocketResponse.__anext__", _ANEXT, _anext),
     ),
     gains=(
         "texts outside ASCII, long ones most; everything, where aiohttp runs without its extensions"
