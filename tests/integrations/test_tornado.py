@@ -376,6 +376,19 @@ def test_reads_no_further_while_a_message_is_handled(client, size):
     both(program)
 
 
+def test_a_stream_whose_end_is_called_back():
+    async def program():
+        handler = Slow()
+
+        def prepare(protocol):
+            protocol.stream.set_close_callback(lambda: handler.told.append("stream closed"))
+
+        wire = frame(FIN | TEXT, b"Hello", masked=True)
+        return await history(SERVER, [wire], handler=handler, prepare=prepare)
+
+    assert "stream closed" in both(program)[-1]["told"]
+
+
 class Failing(Handler):
     def on_message(self, message):
         super().on_message(message)

@@ -324,5 +324,9 @@ integration = Integration(
             _write_message,
         ),
     ),
+    gains=(
+        "servers and clients take small messages more than twice as fast, and large texts outside "
+        "ASCII too; without tornado's own extension, many times as fast; also jupyter_server"
+    ),
     deflate=zlib_of("tornado.websocket"),
 )
