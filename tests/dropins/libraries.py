@@ -57,6 +57,7 @@ SUITES = [
         tests=(
             "--pyargs",
             "--log-disable=tornado.access",  # as its own runner does
+            "tornado.test.iostream_test",
             "tornado.test.websocket_test",
             "tornado.test.web_test",
             "tornado.test.util_test",
@@ -68,18 +69,14 @@ SUITES = [
         "26.10.2",
         requires=("autobahn[twisted]", "pyopenssl", "service_identity", "pytest-asyncio"),
         files=(),
-        tests=(
-            "--pyargs",
-            *("autobahn.websocket", "autobahn.nvx", "autobahn.rawsocket"),
-            "autobahn.test.test_import_websocket_only",
-            "autobahn.asyncio.test.test_aio_websocket",
-            "autobahn.twisted.test.test_tx_protocol",
-            "autobahn.twisted.test.test_tx_websocket_agent",
-            "autobahn.wamp.test.test_wamp_websocket",
-        ),
+        tests=("--pyargs", "autobahn", "--ignore-glob=*/wamp/*", "--ignore-glob=*import_all*"),
         variants={
-            f"{framework}{name}": {f"USE_{framework.upper()}": "1", **settings}
-            for framework in ("asyncio", "twisted")
+            f"{framework}{name}": {
+                f"USE_{framework.upper()}": "1",
+                "PYTEST_ADDOPTS": f"--ignore-glob=*/{other}/*",
+                **settings,
+            }
+            for framework, other in (("asyncio", "twisted"), ("twisted", "asyncio"))
             for name, settings in (("", {}), (" without NVX", {"AUTOBAHN_USE_NVX": "0"}))
         },
     ),

@@ -348,6 +348,7 @@ def serve_wsproto(connection, options):
 SERVERS = {
     "websockets": websockets,
     "websockets-legacy": websockets_legacy,
+    "uvicorn": uvicorn("auto"),
     "uvicorn-websockets-sansio": uvicorn("websockets-sansio"),
     "uvicorn-websockets": uvicorn("websockets"),
     "uvicorn-wsproto": uvicorn("wsproto"),

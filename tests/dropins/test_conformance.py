@@ -16,7 +16,7 @@ QUICK = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.1.*", "6.2.*", "6.3.*", "6.5.*", 
     ("role", "name"),
     [
         ("server", "websockets"),
-        ("server", "uvicorn-wsfast"),
+        ("server", "uvicorn"),
         ("server", "wsproto"),
         ("server", "aiohttp"),
         ("server", "tornado"),
