@@ -376,6 +376,30 @@ def test_reads_no_further_while_a_message_is_handled(client, size):
     both(program)
 
 
+def test_a_message_that_is_there_when_the_one_before_it_is_handled():
+    class Prompting(Slow):
+        def on_message(self, message):
+            if message == "second":
+                return super().on_message(message)
+            self.told.append(message)
+            rig.peer.send(frame(FIN | TEXT, b"second", masked=True))
+            return None
+
+    async def program():
+        nonlocal rig
+        async with Rig(SERVER, handler=Prompting()) as rig:
+            wire = frame(FIN | TEXT, b"first" * 10, masked=True)
+            steps = []
+            for piece in wire[:20], wire[20:]:
+                rig.peer.send(piece)
+                await turns(10)
+                steps.append(rig.state())
+            return steps
+
+    rig = None
+    assert (str, "second") in both(program)[-1]["told"]
+
+
 def test_a_stream_whose_end_is_called_back():
     async def program():
         handler = Slow()
