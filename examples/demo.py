@@ -1,7 +1,8 @@
 """Programs that know nothing of wsfast, as they are and on wsfast: demo.py
 
-The programs stand beside this file: a client of websocket-client, an echo server of websockets, and
-what they talk to. Each is run twice, in turns, several times over:
+The programs stand beside this file: a client of websocket-client, echo servers of websockets and of
+an ASGI application on uvicorn, and what they talk to. Each is run twice, in turns, several times
+over:
 
     python PROGRAM                              plain
     python -m wsfast run -- PROGRAM             with wsfast
@@ -36,8 +37,9 @@ def main() -> None:
     print(LINE.format("time of a message", "plain", "with wsfast", "speed-up"))
     helped = " (has wsaccel)" if find_spec("wsaccel") else ""
     show(f"websocket-client{helped} receives 64 KiB of text", receive())
-    show("websockets echoes 64 KiB of text", echo(LONG, 1))
-    show("websockets echoes 100 bytes of text, 32 in flight", echo(SHORT, 32))
+    for library, program in ("websockets", "echo_server.py"), ("uvicorn", "asgi_server.py"):
+        show(f"{library} echoes 64 KiB of text", echo(program, LONG, 1))
+        show(f"{library} echoes 100 bytes of text, 32 in flight", echo(program, SHORT, 32))
 
 
 def show(what, times):
@@ -58,12 +60,12 @@ def receive_texts(port, how, count):
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def echo(payload, in_flight, rounds=25):
+def echo(program, payload, in_flight, rounds=25):
     """Run both servers, and time one after the other under load."""
     sent = wsfast.serialize_frame(wsfast.Opcode.TEXT, payload, key=KEY) * in_flight
     back = wsfast.serialize_frame(wsfast.Opcode.TEXT, payload) * in_flight
     with ExitStack() as stack:
-        ports = [stack.enter_context(server(how, "echo_server.py")) for how in WAYS]
+        ports = [stack.enter_context(server(how, program)) for how in WAYS]
         ends = [stack.enter_context(connection(port)) for port in ports]
         for end in ends:
             assert exchange(end, sent, len(back)) == back
@@ -128,8 +130,15 @@ def exchange(end, wire, size):
             if to_send:
                 to_send = to_send[end.send(to_send) :]
         with suppress(BlockingIOError):
-            room = room[end.recv_into(room) :]
+            room = room[_read(end, room) :]
     return bytes(received)
+
+
+def _read(end, room):
+    size = end.recv_into(room)
+    if not size:
+        raise ConnectionError("the server has hung up")
+    return size
 
 
 def duration(seconds):

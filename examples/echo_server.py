@@ -11,7 +11,7 @@ async def echo(connection: ServerConnection) -> None:
 
 
 async def main() -> None:
-    async with serve(echo, "127.0.0.1", 0, compression=None) as server:
+    async with serve(echo, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()
 
