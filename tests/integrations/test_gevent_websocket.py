@@ -157,6 +157,14 @@ def test_a_connection_lives_the_same_when_the_socket_fails(end):
     both(*(lambda pieces=pieces: lived(pieces) for pieces in cut))
 
 
+@pytest.mark.usefixtures("validator")
+def test_the_place_of_an_error_is_counted_in_its_own_message():
+    wires = [frame(TEXT, b"ab", masked=True), frame(FIN | CONT, b"cd", masked=True)]
+    for bad in b"abc\xff", b"abc\xe2\x82":
+        pieces = [*wires, frame(FIN | TEXT, bad, masked=True)]
+        both(lambda pieces=pieces: lived(pieces, "read_message"))
+
+
 def test_a_stream_is_the_same_after_what_was_read_again():
     wire = frame(FIN | PING, b"ping", masked=True) + frame(FIN | TEXT, b"Hello", masked=True)
     stream = Stream([wire])

@@ -203,6 +203,12 @@ def test_a_stream_takes_the_same_steps_of_bytearrays(server):
     both(*(lambda pieces=pieces: fed(map(bytearray, pieces), server) for pieces in wires))
 
 
+def test_a_stream_takes_the_same_steps_when_it_is_fed_too_much_of_a_header():
+    wire = frame(FIN | TEXT, b"Hello", masked=True)
+    cut = [[wire[:i], wire[i:j], wire[j:]] for i in range(3, 8) for j in range(i, 9)]
+    both(*(lambda pieces=pieces: fed(pieces, True) for pieces in cut))
+
+
 @ROLES
 def test_a_stream_takes_whole_frames(server):
     wires = [frame(FIN | TEXT, b"x" * size, masked=server) for size in (0, 1, 125, 126, 65_536)]
