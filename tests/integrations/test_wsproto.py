@@ -155,7 +155,7 @@ def test_receives_the_same_however_events_are_consumed(role, consume):
 
 
 @pytest.mark.parametrize("consume", CONSUMERS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_receives_the_same_of_any_frames(consume, data):
     """Frames, most of them right, one after the other and cut anywhere."""
@@ -171,7 +171,7 @@ def test_receives_the_same_of_any_frames(consume, data):
     both(lambda: received(role, pieces, consume))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.sampled_from(ROLES), st.lists(st.binary(max_size=60), max_size=4))
 def test_receives_the_same_of_noise(role, pieces):
     both(lambda: received(role, pieces))
@@ -228,7 +228,7 @@ def test_texts_in_pieces_are_the_same_at_every_cut(role, data):
     both(*[partial(received, role, [wire[:i], wire[i:]]) for i in range(min(len(wire), 100))])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.one_of(st.text(max_size=3).map(str.encode), st.binary(max_size=3)), max_size=5))
 def test_texts_in_fragments_are_the_same(pieces):
     firsts = [TEXT, *[CONT] * len(pieces)]
@@ -347,6 +347,17 @@ def test_extensions_are_called_the_same(role):
                 extension.calls.append(all_at_once(connection))
             connection = Connection(role, [extension])
         return sent, extension.calls
+
+    both(found)
+
+
+def test_an_extension_that_is_disabled_later_is_called_the_same():
+    def found():
+        extension = Counting()
+        connection = Connection(SERVER, [extension])
+        extension.enabled = lambda: False
+        connection.receive_data(frame(FIN | TEXT, b"Hello", masked=True) * 2)
+        return one_a_generator(connection), extension.calls
 
     both(found)
 
@@ -593,6 +604,16 @@ def test_a_subclass_that_overrides_nothing_of_that_is_fast(monkeypatch):
         connection.receive_data(frame(FIN | TEXT, b"Hello", masked=True))
         assert list(connection.events()) == [TextMessage("Hello")]
     assert calls
+
+
+def test_is_fast_again_after_a_message_in_fragments():
+    fragments = frame(TEXT, b"Hel", masked=True) + frame(FIN | CONT, b"lo", masked=True)
+    with patched(integration):
+        connection = Connection(SERVER)
+        connection.receive_data(fragments + frame(FIN | TEXT, b"Hello", masked=True) * 3)
+        generator = connection.events()
+        assert [event.data for _, event in zip(range(3), generator, strict=False)][2] == "Hello"
+        assert len(connection._proto._frame_decoder.buffer.frames) == 2
 
 
 def test_what_is_split_off_takes_little_memory():

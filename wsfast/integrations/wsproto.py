@@ -131,6 +131,7 @@ class _Receiver:
             and type(decoder) is self._decoder
             and type(assembler) is self._assembler
             and not protocol.extensions
+            and not decoder.extensions
             and protocol.received_frames.__func__ is self._received_frames
             and decoder.process_buffer.__func__ is self._process_buffer
             and assembler.process_frame.__func__ is self._assembler.process_frame
