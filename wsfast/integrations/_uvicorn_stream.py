@@ -74,14 +74,6 @@ class UvicornStream(MessageStream, asyncio.BufferedProtocol):
         super().__init__(SERVER, self._connection.decoder, self.loop, None, None)
         self._inflates = parameters is not None
         self._attach(self.transport)
-        # uvloop looks at the kind of a protocol when reading begins: so let it begin anew, behind
-        # uvicorn's set_protocol().
-        self.transport.pause_reading()
-        self.loop.call_soon(self._begin_reading)
-
-    def _begin_reading(self) -> None:
-        if not self._read_paused:
-            self.transport.resume_reading()
 
     def eof_received(self) -> None:
         pass
