@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -60,15 +61,13 @@ def source(suite):
     """The folder with the library's source distribution, fetched if it is not here yet."""
     folder = BUILD / "sources" / f"{suite.name}-{suite.version}"
     if not folder.exists():
-        parts = folder.with_name(f"{folder.name}.{os.getpid()}")
-        parts.mkdir(parents=True)
-        archive = download_archive(suite, parts) if suite.archive else download_sdist(suite, parts)
-        with tarfile.open(archive) as tar:
-            tar.extractall(parts, filter="data")
-        archive.unlink()
-        [unpacked] = parts.iterdir()
-        unpacked.rename(folder)
-        parts.rmdir()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as parts:
+            download = download_archive if suite.archive else download_sdist
+            with tarfile.open(download(suite, Path(parts))) as tar:
+                tar.extractall(f"{parts}/unpacked", filter="data")
+            [unpacked] = Path(parts, "unpacked").iterdir()
+            unpacked.rename(folder)
     return folder
 
 
@@ -86,7 +85,6 @@ def download_archive(suite, folder):
         with urllib.request.urlopen(suite.archive, timeout=60) as response:
             archive.write_bytes(response.read())
     except (urllib.error.URLError, OSError) as error:
-        shutil.rmtree(folder)
         raise NotReachable(f"{suite.archive}: {error}") from None
     return archive
 
