@@ -12,7 +12,6 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from ..protocol.deflate_codec import BACKENDS, load_backend
 from ._seams import Seam
 
 __all__ = ["stand_in", "zlib_of"]
@@ -31,6 +30,9 @@ def stand_in(name: str) -> ModuleType:
         ValueError: there is no such backend.
         ImportError: it is not installed; the text says what to install.
     """
+    # Here and not above: patching brings no more of wsfast into a program than it needs.
+    from ..protocol.deflate_codec import BACKENDS, load_backend
+
     if name not in BACKENDS:
         raise ValueError(f"deflate is {name!r}: it can be {', '.join(map(repr, BACKENDS))}")
     backend, module = BACKENDS[name], load_backend(name)

@@ -25,7 +25,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import update_wrapper
+from functools import cache, update_wrapper
 from importlib import metadata
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -252,6 +252,11 @@ def fingerprint(found: Any) -> str:
             return f"built-in {found.__module__}.{found.__qualname__}"
         case _:
             return f"an instance of {type(found).__qualname__}"
+    return _fingerprint_of_source(source_of)
+
+
+@cache
+def _fingerprint_of_source(source_of: Any) -> str:
     try:
         source = inspect.getsource(source_of)
     except (OSError, TypeError):
