@@ -238,6 +238,13 @@ def test_texts_in_fragments_are_the_same(pieces):
     both(lambda: received(SERVER, [wire + frame(FIN | CONT, masked=True)]))
 
 
+@pytest.mark.parametrize("first", [TEXT, BINARY])
+@pytest.mark.parametrize("other", [TEXT, BINARY])
+def test_a_whole_message_inside_another_is_the_same_error(first, other):
+    wire = frame(first, b"a", masked=True) + frame(FIN | other, b"b", masked=True)
+    both(lambda: received(SERVER, [wire]), lambda: received(SERVER, [wire[:7], wire[7:]]))
+
+
 @pytest.mark.parametrize("role", ROLES, ids=str)
 def test_what_comes_while_events_are_consumed_is_consumed_too(role):
     hello = frame(FIN | TEXT, b"Hello", masked=masked(role))
