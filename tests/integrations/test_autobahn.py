@@ -135,7 +135,7 @@ def test_takes_compressed_messages_among_others(role, max_size):
     ]
     for frames in (
         good,
-        [(FIN | RSV1 | TEXT, b"\xff\xff\xff\xff")],
+        [(FIN | RSV1 | TEXT, b"\xff\xff\xff\xff"), (FIN | TEXT, b"after")],
         [(FIN | RSV1 | PING, b"")],
         [(RSV1 | TEXT, b""), (FIN | RSV1 | CONT, b"")],
     ):
@@ -250,18 +250,31 @@ def test_a_pending_ping_is_put_off_by_a_message():
 
 def test_what_comes_while_a_message_is_delivered_waits_for_its_turn():
     late = frame(FIN | TEXT, b"late", masked=True)
+    raised = []
+
+    def bring_more(self, payload, is_binary):
+        if payload == b"1":
+            raised.append(receive(self, late))
+
+    with patched(integration):
+        for first in (FIN | TEXT, FIN | PING):
+            connection = connected("server")
+            connection.on_message = bring_more
+            wire = frame(FIN | TEXT, b"1", masked=True) + frame(first, b"2", masked=True)
+            receive(connection, wire)
+            told = [event[2] if event[0] == "message" else event[1] for event in connection.events]
+            assert told == [b"1", b"2", b"late"]
+    assert raised == [None, None]
+
+
+def test_a_connection_goes_on_after_an_exception_of_the_program():
     with patched(integration):
         connection = connected("server")
-        connection.transport.on_write = lambda: receive(connection, late)
-        connection.on_message = lambda self, payload, is_binary: (
-            self.sendMessage(b"answer") if payload == b"1" else None
-        )
-        for payloads in ((b"1",), (b"1", b"2"), (b"1", b"2", b"\xff")):
-            connection.events.clear()
-            wire = b"".join(frame(FIN | TEXT, payload, masked=True) for payload in payloads)
-            receive(connection, wire)
-            assert [event[2] for event in connection.events[:2]] == [*payloads, b"late"][:2]
-        assert connection.state == protocol.WebSocketProtocol.STATE_CLOSED
+        connection.on_message = lambda self, payload, is_binary: payload.missing
+        for _ in range(2):
+            raised, _ = receive(connection, frame(FIN | TEXT, b"a", masked=True))
+            assert raised is AttributeError
+        assert len(connection.events) == 2
 
 
 HOOKS = [
