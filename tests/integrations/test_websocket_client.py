@@ -228,8 +228,10 @@ def test_a_read_that_fails_anywhere_leaves_the_same_behind(failure, timeout):
     def attempts(i):
         client = connection([wire[:i], failure, wire[i:]])
         client.sock.gettimeout = lambda: timeout
-        results = [outcome(client.recv) for _ in range(4)]
-        return results, vars(client.frame_buffer) | {"recv": None, "lock": None}
+        return [
+            (outcome(client.recv), str(vars(client.frame_buffer) | {"recv": None, "lock": None}))
+            for _ in range(4)
+        ]
 
     both(lambda: [attempts(i) for i in range(len(wire) + 1)])
 

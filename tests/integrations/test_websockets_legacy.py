@@ -141,15 +141,16 @@ def test_a_connection_stops_reading_where_messages_wait():
     async def program(connection, transport):
         connection.data_received(wire)
         await turns()
-        waiting = [(len(connection.messages), len(connection.reader._buffer))]
+        waiting = [(len(connection.messages), len(connection.reader._buffer), *transport.calls)]
         for _ in range(100):
             await connection.recv()
             await turns()
-            waiting.append((len(connection.messages), len(connection.reader._buffer)))
+            left = len(connection.messages), len(connection.reader._buffer)
+            waiting.append((*left, *transport.calls))
         return waiting
 
     (_, waiting), *_, calls, _ = on_legacy(program, max_queue=4)
-    assert waiting[0] == (4, 95 * 1_008)
+    assert waiting[0] == (4, 95 * 1_008, "pause_reading")
     assert calls[:2] == ["pause_reading", "resume_reading"]
 
 

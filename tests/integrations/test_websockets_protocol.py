@@ -4,6 +4,7 @@ It is compared step by step over every stream of ``streams.py``, however it is c
 """
 
 import importlib
+import logging
 from itertools import product
 from unittest.mock import patch as mock
 
@@ -216,8 +217,8 @@ def test_a_protocol_writes_the_same(side, extended):
         ("send_text", b"too late"),
     ]  # fmt: skip
 
-    def written():
-        logs = Log()
+    def written(level):
+        logs = Log(level)
         protocol = Protocol(side, logger=logs.logger)
         if extended:
             protocol.extensions = [deflate()]
@@ -230,7 +231,7 @@ def test_a_protocol_writes_the_same(side, extended):
             steps.append(protocol.data_to_send())
         return steps, logs.lines
 
-    both(written)
+    both(lambda: written(logging.DEBUG), lambda: written(logging.INFO))
 
 
 @pytest.mark.parametrize("mask", [False, True])
