@@ -635,6 +635,8 @@ def test_writing_waits_for_room(client):
         async with Rig(client) as rig:
             steps = []
             sending = [rig.protocol.write_message("x" * size) for size in (1_000_000, 5, 3_000_000)]
+            steps.append(rig.written())
+            sending.append(rig.protocol.write_message("not past what waits"))
             for _ in range(40):
                 await turns()
                 steps.append(([each.done() for each in sending], rig.state()))
