@@ -19,6 +19,7 @@ _MODULES = {
     "uvicorn": "uvicorn_auto",
     "websockets": "websockets",
     "wsproto": "wsproto",
+    "aiohttp": "aiohttp",
     "tornado": "tornado",
     "autobahn": "autobahn",
     "daphne": "daphne",
