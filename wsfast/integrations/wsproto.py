@@ -2,20 +2,18 @@
 
 It reaches hypercorn, uvicorn's ``--ws wsproto``, simple-websocket and httpx-ws.
 
-==============================================  ===================================================
-seam                                            what changes
-==============================================  ===================================================
-``wsproto.connection.Connection.events``        frames that have come as a whole are split off many
-                                                at once, in C, and become events without a detour
-``wsproto.connection.Connection.send``          a message in one frame is written at once, in C
-``wsproto.frame_protocol.Buffer``               keeps what has been split off
-``wsproto.frame_protocol`` ``.XorMaskerSimple``  what comes in pieces, or with an extension, is
-``.process``                                    unmasked in C
-``wsproto.frame_protocol.MessageDecoder``       texts that come in pieces are decoded in C
-``.process_frame``
-``wsproto.frame_protocol.FrameProtocol``        all other frames are written in C
-``._serialize_frame``
-==============================================  ===================================================
+=====================================  ============================================================
+seam, in ``wsproto``                   what changes
+=====================================  ============================================================
+``connection.Connection.events``       frames that have come as a whole are split off many at once,
+                                       in C, and become events without a detour; pieces of frames
+                                       are copied once
+``connection.Connection.send``         a message in one frame is written at once, in C
+``frame_protocol.Buffer``              keeps what has been split off
+``frame_protocol.XorMaskerSimple``     ``.process``: with an extension, too, it is C that unmasks
+``frame_protocol.MessageDecoder``      ``.process_frame``: and that decodes texts
+``frame_protocol.FrameProtocol``       ``._serialize_frame``: all other frames are written in C
+=====================================  ============================================================
 
 All are methods, or are looked up for every connection, so that it does not matter who has imported
 what before.
@@ -24,9 +22,13 @@ what before.
 split off is no more than a reading of the first bytes of the buffer: they are taken one frame at a
 time, as the events are, and whoever takes bytes in another way makes the reading void.
 
-What is rare is left to the library, one event at a time: frames that come in pieces, which it hands
-out piece by piece; fragments; close frames; connections with an extension; all that is not
-well-formed; and connections of which a part has been overridden.
+What is rare is left to the library, one event at a time: close frames, control frames in pieces,
+connections with an extension, all that is not well-formed, and connections of which a part has been
+overridden. What remains of a server's time is not wsproto's: system calls, and the objects and
+queues of hypercorn; and in uvicorn the encoding of every text, to count its bytes.
+
+glibc is made to keep the blocks that are read into (``keep_blocks``), which concerns the whole
+process and outlasts ``unpatch()``.
 """
 
 from __future__ import annotations
