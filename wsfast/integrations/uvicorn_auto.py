@@ -11,7 +11,7 @@ It is looked up by every ``Config.load()``. Who names a class with ``--ws`` has 
 who has no websockets installed has wsproto or nothing, as before.
 
 What is left of the time of a small message is the application's and, with one message in flight,
-the system calls: ``.uvicorn`` itself takes a third of a microsecond.
+the system calls: ``.uvicorn`` itself takes some half a microsecond.
 """
 
 from __future__ import annotations
