@@ -172,4 +172,7 @@ def send(original: Function, module: Any) -> Function:
         async with self.send_context(expected_state=protocol._state):
             pass
 
-    return send
+    async def send_before_17(self: Any, message: Any, text: bool | None = None) -> None:
+        await send(self, message, text=text)
+
+    return send if original.__code__.co_kwonlyargcount else send_before_17

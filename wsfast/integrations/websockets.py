@@ -67,6 +67,7 @@ integration = Integration(
         *("17.4", "17.3", "17.2", "17.1", "17.0.1", "17.0"),
         *("16.1.1", "16.1", "16.0"),
         *("15.0.1", "15.0"),
+        "14.2",
     ),
     seams=(
         Seam(
@@ -102,7 +103,10 @@ integration = Integration(
         Seam(
             "websockets.asyncio.messages",
             "Assembler.get",
-            ("2db634a947dc", "d5b2879d5a7f", "4347014cd4f4", "31309630d493", "c6c3428844eb"),
+            (
+                *("2db634a947dc", "d5b2879d5a7f", "4347014cd4f4", "31309630d493", "c6c3428844eb"),
+                "2e9f82e20660",
+            ),
             _websockets_asyncio.decode,
         ),
         Seam(
