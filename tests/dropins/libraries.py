@@ -11,7 +11,7 @@ class Suite:
         name: the distribution, as PyPI has it.
         version: of the library and of its tests.
         requires: what else is installed, as pip takes it.
-        files: what of the source distribution is laid into the folder where the tests run.
+        files: the folders of the source distribution that are laid out for the tests.
         tests: what pytest is to run, and other arguments of it.
         patched: the distributions that must run on wsfast in it; the library itself, if none.
         variants: the environments in which all is run, each a name and what it sets.

@@ -43,7 +43,7 @@ class SuiteError(Exception):
 
 
 class NotReachable(SuiteError):
-    """What is not on PyPI could not be fetched."""
+    """Tests that are not on PyPI could not be fetched."""
 
 
 def call(*command, **options):
@@ -96,11 +96,9 @@ def lay_out(suite, folder):
     (folder / "pytest.ini").write_text("[pytest]\n")
     for name in suite.files:
         origin = source(suite) / name
-        target = folder / Path(name).name
-        if origin.is_dir():
-            shutil.copytree(origin, target)
-        else:
-            shutil.copy(origin, target)
+        if not origin.is_dir():
+            raise SuiteError(f"there is no {name} in its source distribution")
+        shutil.copytree(origin, folder / origin.name)
 
 
 def build_wheel():
@@ -115,7 +113,8 @@ def build_wheel():
 
 def environment(suite, wheel):
     """The Python of the library's virtual environment, made if it is not here yet."""
-    folder = BUILD / "environments" / f"{suite.name}-{suite.version}"
+    tag = sys.implementation.cache_tag
+    folder = BUILD / "environments" / f"{suite.name}-{suite.version}-{tag}"
     python = folder / "bin" / "python"
     install = [python, "-m", "pip", "install", "-q"]
     made = folder / "made"
