@@ -300,7 +300,7 @@ def simple_websocket(options):
                 while True:
                     ws.send(ws.receive())
             except ConnectionClosed:
-                return
+                ws.thread.join()  # it has the close frame still to send
 
     server = ThreadingHTTPServer((HOST, options.port), Handler)
     ready(server.server_port)
