@@ -42,6 +42,31 @@ def test_exchanges_the_call():
     assert run(Reader().read(b"hello")) == "hello"
 
 
+def test_exchanges_the_call_with_these_arguments_only():
+    changed = exchange_call(fails, "decode", shout, "utf-8")
+    with pytest.raises(ZeroDivisionError):
+        changed(b"")
+    assert calls_of(changed) == ["shout", "data.decode"]
+    assert calls_of(exchange_call(fails, "decode", shout)) == ["data.decode", "shout"]
+
+
+def calls_of(function):
+    """What a function that is handed this calls on it, in order."""
+    calls = []
+
+    class Data:
+        def decode(self, *arguments):
+            calls.append("data.decode")
+            return self
+
+        def upper(self):
+            calls[-1] = "shout"
+
+    with pytest.raises(ZeroDivisionError):
+        function(Data())
+    return calls
+
+
 def test_keeps_globals_and_leaves_none_behind():
     before = dict(globals())
     read = exchange_call(Reader.read, "decode", shout)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import __future__
 
 import ast
-import inspect
 import textwrap
 from typing import Any
 
 from ._seams import Function
+from ._source import source_lines
 
 __all__ = ["exchange_call"]
 
@@ -26,7 +26,7 @@ def exchange_call(
     closure.
     """
     code = original.__code__
-    lines, first_line = inspect.getsourcelines(code)
+    lines, first_line = source_lines(original)
     name = function.__name__
     # An outer function lends the name to the inner one, without a trace in the library's globals.
     source = f"def outer({name}):\n{textwrap.indent(textwrap.dedent(''.join(lines)), ' ')}"

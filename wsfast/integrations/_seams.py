@@ -19,18 +19,19 @@ consumed, to the original that it was built around.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import sys
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, update_wrapper
+from functools import update_wrapper
 from importlib import metadata
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
+
+from ._source import source_lines
 
 __all__ = ["Integration", "Seam", "fingerprint"]
 
@@ -240,28 +241,25 @@ def fingerprint(found: Any) -> str:
     full name, which only the library's version can vouch for. It is the reason where there is
     nothing to tell it by.
     """
-    source_of: Any
     match found:
         case FunctionType():
-            source_of = found.__code__
+            return _fingerprint_of_source(found)
         case ModuleType():
             return f"module {found.__name__}"
         case type() if found.__flags__ & _HEAP_TYPE:
-            source_of = found
+            return _fingerprint_of_source(found)
         case _ if hasattr(found, "__module__") and hasattr(found, "__qualname__"):
             return f"built-in {found.__module__}.{found.__qualname__}"
         case _:
             return f"an instance of {type(found).__qualname__}"
-    return _fingerprint_of_source(source_of)
 
 
-@cache
-def _fingerprint_of_source(source_of: Any) -> str:
+def _fingerprint_of_source(found: Any) -> str:
     try:
-        source = inspect.getsource(source_of)
-    except (OSError, TypeError):
+        lines, _ = source_lines(found)
+    except (OSError, SyntaxError):
         return "its source is not at hand"
-    return hashlib.sha256(source.encode()).hexdigest()[:12]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
 
 
 class _ImportHook(MetaPathFinder):
