@@ -9,8 +9,8 @@ BUILT = $(VENV)/built
 SOURCES = setup.py pyproject.toml $(shell find wsfast -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]')
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test test-all lint types build bench bench-echo bench-dropins conformance interop peers browsers soak \
-  sanitize neon fuzz clean
+.PHONY: demo test test-all lint types build bench bench-echo bench-dropins conformance interop peers \
+  conformance-dropins browsers soak sanitize neon fuzz clean
 
 demo: build
 	$(BIN)/python examples/demo.py
@@ -81,6 +81,14 @@ interop: build $(VENV)/interop $(VENV)/ws
 $(VENV)/ws: $(VENV)/pip
 	npm install --silent --no-audit --no-fund --prefix $@ ws@8
 	@touch $@
+
+# Other libraries, as they are and on wsfast: their own test suites, fetched from PyPI and compared
+# test by test; and the Autobahn test suite, in which none may do worse than without.
+peers: build
+	$(RUN)=1 $(BIN)/python tests/dropins/suites.py $(PEERS)
+
+conformance-dropins: build
+	$(RUN)=1 $(BIN)/python tests/dropins/conformance.py $(PEERS)
 
 # Debian: chromium, chromium-driver, firefox-esr. Fails where one that is asked for is missing.
 BROWSERS ?= chromium firefox

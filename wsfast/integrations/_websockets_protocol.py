@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 from ..frames import masking_key, serialize_frame, split_frames
 from ..kernels import apply_mask as masked
 from ..rfc6455 import FIN, KEY_SIZE, OPCODE_BITS, RSV1, RSV2, RSV3, RSV_BITS, Opcode, Role
+from ._memory import keep_blocks
 from ._seams import Function
 
 __all__ = [
@@ -47,7 +48,7 @@ _token_bytes = secrets.token_bytes
 
 
 def parse(original: Function, module: Any) -> Function:
-    _keep_blocks()
+    keep_blocks()
     library_frame, server, connecting = module.Frame, module.SERVER, module.CONNECTING
     recv_frame = own_method(module.Protocol, "recv_frame")
     opcodes = {opcode.value: opcode for opcode in sys.modules[library_frame.__module__].Opcode}
@@ -206,17 +207,6 @@ def apply_mask(original: Function, module: Any) -> Function:
 def new_key() -> bytes:
     """Draw a masking key, from a pool unless somebody looks at where the library's come from."""
     return masking_key() if secrets.token_bytes is _token_bytes else secrets.token_bytes(4)
-
-
-def _keep_blocks() -> None:
-    """Make glibc reuse the blocks that are read into, for the rest of the process.
-
-    Those of asyncio are of 256 KiB. glibc gives blocks of more than 128 KiB back to the kernel when
-    they are freed, and every read faults the pages of a new one in, which takes as long as all else
-    that an echo of 64 KiB needs; but only until a larger one has been freed. Elsewhere this does
-    nothing.
-    """
-    bytes(1 << 20)
 
 
 def own_method(owner: type, name: str) -> Any:

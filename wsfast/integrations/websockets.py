@@ -27,7 +27,7 @@ uvicorn's ``--ws websockets`` on ``legacy``.
 
 What is rare stays the library's own; the private modules beside this one say what that is, and what
 is left of the time. With asyncio, glibc is made to keep the blocks that are read into
-(``_keep_blocks``), which concerns the whole process and outlasts ``unpatch()``.
+(``keep_blocks``), which concerns the whole process and outlasts ``unpatch()``.
 """
 
 from __future__ import annotations
