@@ -8,7 +8,7 @@ import logging
 from functools import partial
 
 import pytest
-from streams import BINARY, CLOSE, FIN, PING, PONG, TEXT, frame
+from streams import BINARY, CLOSE, FIN, PING, PONG, RSV1, TEXT, frame
 from uvicorn_servers import (
     ACCEPT,
     CLASSES,
@@ -224,6 +224,40 @@ def test_messages_that_wait_do_not_hold_up_the_peers_answer(serve):
         return await peer.rest()
 
     assert serve(app, talk) == b""
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_much_before_the_peers_answer_is_read_beside_messages_that_wait(serve, compress):
+    events = []
+    offer = {"Sec_WebSocket_Extensions": "permessage-deflate"} if compress else {}
+    deflated = bytes.fromhex("f248cdc9c90700")  # "Hello": RFC 7692 section 7.2.3.1
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        events.append(await receive())
+        await send({"type": "websocket.close"})
+        await app.go.wait()
+        events.extend([await receive() for _ in range(4)])
+
+    async def talk(peer):
+        app.go = asyncio.Event()
+        await peer.open(**offer)
+        first = masked(FIN | RSV1 | TEXT, deflated) if compress else masked(FIN | TEXT, b"Hello")
+        peer.send(first * 2 + masked(FIN | TEXT, b"waits"))
+        await peer.frame()
+        peer.send(masked(FIN | BINARY, bytes(10_000)) * 20)
+        peer.close()
+        ended = await peer.rest()
+        app.go.set()
+        await until(lambda: len(events) == 5)
+        return ended
+
+    assert serve(app, talk) == b""
+    assert events == [
+        *(text("Hello"), text("Hello"), text("waits")),
+        *(disconnect(1000, ""), disconnect(1005)),
+    ]
 
 
 def test_a_peer_that_does_not_answer_our_close_frame_is_dropped(serve):

@@ -172,6 +172,16 @@ def test_the_limit_is_kept_to_the_byte(serve, size, fragments):
         assert answer[0] == app.events[1]["code"] == 1009
 
 
+def test_a_message_may_have_as_many_fragments_as_it_has_bytes_and_more(serve):
+    async def talk(peer):
+        await peer.open()
+        pieces = masked(CONT, b"x") + masked(CONT)
+        peer.send(masked(BINARY) + pieces * 70_000 + masked(FIN | CONT))
+        return await peer.frame()
+
+    assert serve(Recording(), talk) == (FIN | BINARY, b"x" * 70_000)
+
+
 def test_a_header_that_declares_too_much_is_refused_without_its_payload(serve):
     async def talk(peer):
         await peer.open()

@@ -68,6 +68,7 @@ class UvicornStream(MessageStream, asyncio.BufferedProtocol):
             SERVER,
             deflate=parameters.codec(SERVER) if parameters is not None else None,
             max_size=self.config.ws_max_size,
+            max_fragments=None,
             ping_interval=None,
             close_timeout=None,
         )
@@ -154,11 +155,25 @@ class UvicornStream(MessageStream, asyncio.BufferedProtocol):
             raise ValueError(f"code {code} must not be sent in a close frame")
         self._close(_NO_CODE if code is None else code, reason)
         self.close_sent = True
+        self._uncount_waiting()
         self._put({"type": "websocket.disconnect", "code": code, "reason": reason})
         # What comes before that close frame is nobody's any more, and must not hold it up.
         self._on_message = _ignore
         self._resume_reading()
         self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
+
+    def _uncount_waiting(self) -> None:
+        """Let the messages that wait take no room: reads would be of one byte beside them."""
+        inflates, self._inflates = self._inflates, False
+        waiting = []
+        while self._waiting():
+            try:
+                self.recv().send(None)
+            except StopIteration as received:
+                waiting.append(received.value)
+        self._inflates = inflates
+        for message in waiting:
+            self._put(message)
 
     def _close(self, code: int, reason: str = "") -> None:
         """Send a close frame, behind all that was sent."""
