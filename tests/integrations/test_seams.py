@@ -1,11 +1,13 @@
 """Seams: checked, reversible, all or none, and without an import that the program did not make."""
 
-import importlib
+import copy
+import importlib.util
 import sys
 import textwrap
 import warnings
 import zlib
 from dataclasses import replace
+from importlib.machinery import PathFinder
 from types import ModuleType
 
 import pytest
@@ -214,6 +216,63 @@ def test_a_missing_module_is_still_missing(library):
         importlib.import_module("fakelib.nowhere")
     integration.unpatch()
     assert not waits()
+
+
+def test_a_forbidden_import_stays_forbidden(integration, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fakelib.late", None)
+    assert integration.patch()
+    with pytest.raises(ModuleNotFoundError, match="halted"):
+        importlib.import_module("fakelib.late")
+    monkeypatch.undo()
+
+
+class _FindsModules:
+    """A finder as there were before ``find_spec``."""
+
+    def find_module(self, fullname, path=None):
+        return None
+
+
+@pytest.mark.filterwarnings("ignore::ImportWarning")
+def test_a_finder_of_old_is_no_obstacle(integration, monkeypatch):
+    monkeypatch.setattr(sys, "meta_path", [_FindsModules(), *sys.meta_path])
+    assert integration.patch()
+    assert set(all_calls()) == {"wsfast"}
+    assert not waits()
+
+
+class _LoadsModules:
+    """A loader as there were before ``exec_module``."""
+
+    def __init__(self, loader):
+        self.loader = loader
+
+    def load_module(self, fullname):
+        return self.loader.load_module(fullname)
+
+
+class _FindsLoadersOfOld:
+    @staticmethod
+    def find_spec(fullname, path=None, target=None):
+        spec = PathFinder.find_spec(fullname, path, target)
+        if fullname == "fakelib.late" and spec is not None:
+            spec.loader = _LoadsModules(spec.loader)
+        return spec
+
+
+@pytest.mark.filterwarnings("ignore::ImportWarning", "ignore::DeprecationWarning")
+def test_what_a_loader_of_old_loads_runs_as_it_was(integration, monkeypatch):
+    monkeypatch.setattr(sys, "meta_path", [_FindsLoadersOfOld, *sys.meta_path])
+    assert integration.patch()
+    assert list(all_calls()) == ["wsfast"] * 4 + ["plain"]
+
+
+def test_what_is_found_but_not_imported_can_be_copied(integration):
+    assert integration.patch()
+    spec = importlib.util.find_spec("fakelib.early")
+    assert copy.deepcopy(spec).loader.get_source("fakelib.early") == spec.loader.get_source(
+        "fakelib.early"
+    )
 
 
 @pytest.mark.parametrize(

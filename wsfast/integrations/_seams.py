@@ -170,10 +170,10 @@ class Integration:
             return False
         if zlib is not None and self._deflate is not None:
             self._switch(zlib)
-        if not self._apply([seam for seam in self.seams if seam.module in sys.modules]):
+        if not self._apply([seam for seam in self.seams if _is_loaded(seam.module)]):
             return False
         for seam in self.seams:
-            if seam.module not in sys.modules:
+            if not _is_loaded(seam.module):
                 _import_hook.wait_for(seam.module, self)
         return True
 
@@ -231,6 +231,11 @@ def _change(seam: Seam, owner: Any, name: str, found: Any, made: dict[Seam, _InP
         ):
             return _InPlace(owner, name, change.original, change.replacement)
     return _InPlace(owner, name, found, seam.build(found))
+
+
+def _is_loaded(module: str) -> bool:
+    # None stands there for a module whose import somebody has forbidden.
+    return sys.modules.get(module) is not None
 
 
 def fingerprint(found: Any) -> str:
@@ -299,10 +304,12 @@ class _ImportHook(MetaPathFinder):
         if fullname not in self._waiting:
             return None
         for finder in sys.meta_path:
-            if finder is not self:
+            # Up to Python 3.11, one may be there that only knows find_module.
+            if finder is not self and hasattr(finder, "find_spec"):
                 spec = finder.find_spec(fullname, path, target)
                 if spec is not None:
-                    if spec.loader is not None:
+                    # Without exec_module, the loader puts what it likes into sys.modules by itself.
+                    if spec.loader is not None and hasattr(spec.loader, "exec_module"):
                         spec.loader = _LentLoader(spec.loader)
                     return spec
         return None
@@ -319,6 +326,8 @@ class _LentLoader(Loader):
         self._loader = loader
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_loader":  # of a copy that is being made
+            raise AttributeError(name)
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
