@@ -19,6 +19,7 @@ from pathlib import Path
 from unittest.mock import patch as mock
 
 import pytest
+import tornado.iostream
 import tornado.test
 import tornado.util
 import tornado.web
@@ -694,6 +695,43 @@ def test_writing_that_the_socket_refuses(client, answer):
                 return result, rig.state(), "write_to_fd" in vars(rig.stream)
 
     both(program)
+
+
+@both_roles
+def test_a_stream_that_writes_in_its_own_way_does(client):
+    async def program():
+        async with Rig(client) as rig:
+            written, write_to_fd = [], rig.stream.write_to_fd
+
+            def writing(data):
+                written.append(bytes(data))
+                return write_to_fd(data[:3])
+
+            rig.stream.write_to_fd = writing
+            for message in ("Hello", MIXED):
+                await rig.protocol.write_message(message)
+            return written, rig.stream.write_to_fd is writing, rig.state()
+
+    assert both(program)[1]
+
+
+@both_roles
+def test_on_windows_no_more_is_written_at_once_than_the_stream_would(client):
+    async def program():
+        async with Rig(client) as rig:
+            sizes, write_to_fd = [], IOStream.write_to_fd
+
+            def writing(stream, data):
+                sizes.append(len(data))
+                return write_to_fd(stream, data)
+
+            with mock.object(IOStream, "write_to_fd", writing):
+                sending = rig.protocol.write_message("x" * 1_000_000)
+            rig.protocol._abort()
+            return await outcome(sending), sizes, rig.protocol._wire_bytes_out
+
+    with mock.object(tornado.iostream, "_WINDOWS", True):
+        assert max(both(program)[1]) == 128 * 1024
 
 
 def test_writing_is_limited():

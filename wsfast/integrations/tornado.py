@@ -201,6 +201,8 @@ def _write_message(original: Function, module: Any) -> Function:
     own_write_frame = _own(module.WebSocketProtocol13, "_write_frame", "5972981bcbf6")
     stream_write = _own(_iostream(module).BaseIOStream, "write", "359435fb31c5", "5aef2d0d76a1")
     plain_stream, os = module.IOStream, module.os
+    # On Windows, sockets fail with much at once instead of taking a part, so the stream cuts it up.
+    most = 128 * 1024 if _iostream(module)._WINDOWS else sys.maxsize
     (wrapper,) = (each for each in original.__code__.co_consts if isinstance(each, CodeType))
 
     def flushed(writing: Any) -> Any:
@@ -220,6 +222,7 @@ def _write_message(original: Function, module: Any) -> Function:
             or stream._closed
             or stream._connecting
             or stream.max_write_buffer_size is not None
+            or "write_to_fd" in vars(stream)
             or not _is(stream.write, stream_write)
             or not _is(self._write_frame, own_write_frame)
         ):
@@ -236,6 +239,8 @@ def _write_message(original: Function, module: Any) -> Function:
         header += 2 if size - header < 128 else 4 if size - header < 4 + (1 << 16) else 10
         self._message_bytes_out += size - header
         self._wire_bytes_out += size
+        if size > most:
+            return asyncio.ensure_future(flushed(stream.write(frame)))
         result: Any
         try:
             with memoryview(frame) as data:
