@@ -7,6 +7,7 @@ every stream of ``streams.py``, also when it is fed what it has not asked for.
 import logging
 import subprocess
 import sys
+import tracemalloc
 from queue import Queue
 from unittest.mock import patch as mock
 
@@ -207,6 +208,29 @@ def test_a_stream_takes_the_same_steps_when_it_is_fed_too_much_of_a_header():
     wire = frame(FIN | TEXT, b"Hello", masked=True)
     cut = [[wire[:i], wire[i:j], wire[j:]] for i in range(3, 8) for j in range(i, 9)]
     both(*(lambda pieces=pieces: fed(pieces, True) for pieces in cut))
+
+
+@ROLES
+@pytest.mark.parametrize("bad", [None, b"", b"\xff" * 99, bytearray(b"\xff" * 50)], ids=repr)
+def test_a_stream_takes_the_same_steps_when_a_payload_in_pieces_goes_wrong(server, bad):
+    wire = frame(FIN | TEXT, b"x" * 100, masked=server)
+    cut = [[*(wire[i : i + step] for i in range(0, 60, step)), bad] for step in (1, 2, 20, 60)]
+    both(*(lambda pieces=pieces: fed([*pieces, wire[60:]], server) for pieces in cut))
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_pieces_take_no_more_memory_than_the_payload(step):
+    size = 20_000
+    wire = frame(FIN | BINARY, b"x" * size, masked=False)[:-1]
+    with patched(integration):
+        parser = Stream(expect_masking=False).parser
+        tracemalloc.start()
+        try:
+            for i in range(0, len(wire), step):
+                parser.send(wire[i : i + step])
+            assert tracemalloc.get_traced_memory()[0] < 1.5 * size
+        finally:
+            tracemalloc.stop()
 
 
 @ROLES

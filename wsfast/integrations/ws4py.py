@@ -90,7 +90,7 @@ def _receiver(original: Function, module: Any) -> Function:
         receiver = original(self)
         next(receiver)
         for piece in pieces:
-            receiver.send(piece)
+            receiver.send(bytes(piece) if type(piece) is _Payload else piece)
         yield from receiver
 
     def take(stream: Any, first: int, payload: bytes) -> bool:
@@ -110,11 +110,16 @@ def _receiver(original: Function, module: Any) -> Function:
     return receiver
 
 
+class _Payload(bytearray):
+    """What has come of a frame behind its header, put together of many pieces."""
+
+
 def _read_frame(pieces: list[Any], role: Role) -> Generator[int, Any, bytes]:
     """Ask for a frame, and never for a byte beyond it.
 
     Args:
-        pieces: where to keep what comes.
+        pieces: where to keep what comes. Behind the header it is put together: single bytes would
+            take many times as much memory by themselves.
 
     Returns:
         The frame; nothing as soon as it turns out to be a rare one, or not to come as asked for.
@@ -124,13 +129,18 @@ def _read_frame(pieces: list[Any], role: Role) -> Generator[int, Any, bytes]:
     wanted: int | None = 2
     while wanted is not None and wanted > 0:
         piece = yield wanted
-        pieces.append(piece)
         if type(piece) is not bytes or not piece:
+            pieces.append(piece)
             return b""
         too_much = len(piece) > wanted
         size += len(piece)
         if len(head) < MAX_HEADER_SIZE:
+            pieces.append(piece)
             head += piece
+        elif type(pieces[-1]) is bytes:
+            pieces.append(_Payload(piece))
+        else:
+            pieces[-1] += piece
         wanted = _missing(head, size, role)
         if wanted is None or (too_much and (wanted > 0 or len(pieces) > 1)):
             return b""
