@@ -314,6 +314,19 @@ def _events(original: Function, module: Any) -> Function:
     receiver = _Receiver(module)
     fast_lane, whole_frames, piece = receiver.buffer, receiver.whole_frames, receiver.piece
 
+    def frames_of(connection: Any) -> Iterator[Any]:
+        # What waits in _events has come since these events began, and is for the next to begin
+        # with: the end of the stream must not overtake what came before it.
+        waiting, connection._events = connection._events, deque()
+        events = original(connection)
+        try:
+            first = next(events, None)
+        finally:
+            connection._events = waiting
+        if first is not None:
+            yield first
+            yield from events
+
     def events(self: Any) -> Iterator[Any]:
         while self._events:
             yield self._events.popleft()
@@ -329,7 +342,7 @@ def _events(original: Function, module: Any) -> Function:
                 if not buffer.buffer:
                     return
             if event is None:
-                for event in original(self):
+                for event in frames_of(self) if self._events else original(self):
                     yield event
                     if fast_lane(self) is not None:
                         break
