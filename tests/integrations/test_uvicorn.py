@@ -301,6 +301,67 @@ def test_tasks_that_receive_at_once_get_a_message_each(serve):
     assert sorted(event["text"] for event in events) == ["0", "1", "2"]
 
 
+def test_tasks_that_receive_on_and_on_take_turns(serve):
+    received = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+
+        async def worker(name):
+            while True:
+                received.append((name, (await receive())["text"]))
+                await send({"type": "websocket.send", "text": name})
+
+        workers = [asyncio.ensure_future(worker(name)) for name in "abc"]
+        await asyncio.sleep(0)
+        await send({"type": "websocket.send", "text": "go"})
+        await app.enough.wait()
+        for task in workers:
+            task.cancel()
+
+    async def talk(peer):
+        app.enough = asyncio.Event()
+        await peer.open()
+        for i in range(7):
+            await peer.receive()
+            peer.text(str(i))
+        await peer.receive()
+        app.enough.set()
+
+    serve(app, talk)
+    assert received == [(name, str(i)) for i, name in enumerate("abcabca")]
+
+
+def test_who_gives_up_receiving_leaves_the_others_their_turns(serve):
+    received = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+
+        async def one(name):
+            received.append((name, (await receive())["text"]))
+
+        tasks = {name: asyncio.ensure_future(one(name)) for name in "abcdef"}
+        await asyncio.sleep(0)
+        for name in "ac":
+            tasks[name].cancel()
+        await asyncio.sleep(0)
+        await send({"type": "websocket.send", "text": "go"})
+        await asyncio.wait(tasks.values())
+
+    async def talk(peer):
+        await peer.open()
+        await peer.receive()
+        for i in range(4):
+            peer.text(str(i))
+        await until(lambda: len(received) == 4)
+
+    serve(app, talk)
+    assert received == [(name, str(i)) for i, name in enumerate("bdef")]
+
+
 def test_a_cancelled_receive_loses_no_message(serve):
     events = []
 

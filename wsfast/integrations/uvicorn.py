@@ -183,13 +183,19 @@ class WebSocketProtocol(UvicornStream):
 
     async def asgi_receive(self) -> Event:
         """Receive the next event, as applications call it."""
-        try:
-            item = await self.__anext__()
-        except StateError:
+        if self._receivers:
             item = await self._receive_in_turn()
-        finally:
-            if self._receivers:
+        else:
+            try:
+                item = await self.__anext__()
+            except StateError:
+                item = await self._receive_in_turn()
+            except BaseException:
                 self._call_next_receiver()
+                raise
+            else:
+                if self._receivers:
+                    self._call_next_receiver()
         self._holds_back = self._waiting()
         kind = type(item)
         if kind is str:
@@ -200,20 +206,23 @@ class WebSocketProtocol(UvicornStream):
         return event
 
     async def _receive_in_turn(self) -> Any:
-        """Receive behind the task that waits already."""
+        """Receive behind the tasks that wait already."""
         turn = self.loop.create_future()
         self._receivers.append(turn)
         try:
             await turn
+            return await self.__anext__()
         finally:
-            if turn in self._receivers:
-                self._receivers.remove(turn)
-        return await self.asgi_receive()
+            # Only now: until then, who comes has to wait behind this one.
+            self._receivers.remove(turn)
+            if not turn.cancelled():
+                self._call_next_receiver()
 
     def _call_next_receiver(self) -> None:
-        turn = self._receivers.popleft()
-        if not turn.done():
-            turn.set_result(None)
+        for turn in self._receivers:
+            if not turn.done():  # nor cancelled
+                turn.set_result(None)
+                return
 
     async def asgi_send(self, event: Event) -> None:
         """Send an event, as applications call it."""
