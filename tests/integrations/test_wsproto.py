@@ -716,8 +716,10 @@ def test_bytes_are_taken_from_the_buffer_with_their_event():
 SERVERS = ["hypercorn", "uvicorn-wsproto", "simple-websocket", "wsproto"]
 
 
-@pytest.mark.parametrize("name", SERVERS)
-@pytest.mark.parametrize("client", ["websockets-client", "websocket-client"])
+@pytest.mark.parametrize(
+    ("name", "client"),
+    [*((name, "websockets-client") for name in SERVERS), ("wsproto", "websocket-client")],
+)
 def test_a_client_without_wsfast_agrees(name, client, peer):
     program = (
         "import runpy, sys\n"
