@@ -12,6 +12,10 @@ from types import SimpleNamespace
 import hypothesis
 import pytest
 
+# eventlet brings its own DNS, which imports trio by way of httpx where both are installed, and trio
+# does not like the sockets of eventlet. No test needs a host name.
+os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
+
 # Any import mode of pytest finds the helpers of the tests, and the oracle shared with the fuzzers.
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "fuzz")]
 

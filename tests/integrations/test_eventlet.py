@@ -148,7 +148,8 @@ def compressed(masked, takeover):
         data = data[:-4]
         wire += frame(FIN | RSV1 | TEXT, data, masked=masked)
         wire += frame(FIN | TEXT, text.encode(), masked=masked)
-    data = zlib.compress(MIXED.encode(), wbits=-15)
+    deflate = zlib.compressobj(wbits=-15)
+    data = deflate.compress(MIXED.encode()) + deflate.flush()
     wire += frame(RSV1 | TEXT, data[:9], masked=masked) + frame(CONT, data[9:20], masked=masked)
     wire += frame(FIN | PING, masked=masked) + frame(FIN | CONT, data[20:], masked=masked)
     return wire + frame(FIN | RSV1 | TEXT, b"no DEFLATE", masked=masked)
