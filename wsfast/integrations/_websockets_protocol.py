@@ -5,8 +5,6 @@ Text and binary messages of one frame are what is fast here. Each of them goes p
 own. The original ``parse`` gets whatever is not well-formed, every error and the end of the stream;
 the original ``send_text``, ``send_binary`` and ``serialize`` get fragments, extensions and whatever
 fails.
-
-An echo of 100 bytes through a protocol took TODO.
 """
 
 from __future__ import annotations
