@@ -53,7 +53,7 @@ def outer():
 @pytest.mark.parametrize(
     "found",
     [Outer, Outer.Inner, Outer.Inner.name.fget, Outer.method, Outer.last, Conditional, outer,
-     outer(), collections.OrderedDict, collections.namedtuple, logging.Logger, inspect.getsource],
+     outer(), collections.ChainMap, collections.namedtuple, logging.Logger, inspect.getsource],
     ids=lambda found: found.__qualname__,
 )  # fmt: skip
 def test_is_what_inspect_finds(found):
