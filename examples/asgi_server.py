@@ -23,7 +23,10 @@ def main():
         ws_per_message_deflate=False,
         ws_ping_interval=None,
     )
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    # asyncio turns Nagle's algorithm off for a socket that says that it is of TCP.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
         print(listener.getsockname()[1], flush=True)
         asyncio.run(uvicorn.Server(config).serve([listener]))
 

@@ -24,8 +24,15 @@ def ready(port):
 
 
 def listen(options):
-    """A socket that listens, for those that take one: the kernel keeps early clients waiting."""
-    return socket.create_server((HOST, options.port), backlog=2048)
+    """A socket that listens, for those that take one: the kernel keeps early clients waiting.
+
+    It says that it is of TCP: only then does asyncio turn Nagle's algorithm off.
+    """
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((HOST, options.port))
+    listener.listen(2048)
+    return listener
 
 
 def run(main, options):
