@@ -13,6 +13,8 @@ LAYERS = [
     {"kernels"},
     {"frames"},
     {"protocol"},
+    {"config"},
+    {"flow"},
     {"asyncio", "sync"},
     {"integrations"},
 ]
