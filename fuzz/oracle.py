@@ -1,10 +1,10 @@
-"""One wire, two decoders, one answer.
+"""One wire, two decoders, one result.
 
 The Python twins are the specification. Whatever arrives, and wherever it is cut, the compiled twins
 must hand out equal objects and fail with equal errors, after the same piece. Each function here
 puts its input through both backends, the compiled one with each kernel that this CPU can run,
-asserts that, and returns what all said. Where there is a plainer answer than the specification's,
-that is asserted too.
+asserts that, and returns the common result. Where there is a plainer specification than the twin,
+the result is held against that, too.
 """
 
 import sys
@@ -57,7 +57,7 @@ def _taking(decoder, wire, cuts, takes):
             received = decoder.feed(piece)
         except ProtocolError as exc:
             received, error = exc.completed, (type(exc), exc.args)
-        part = decoder.take() if number in takes else None
+        part = decoder.take_partial() if number in takes else None
         assert part is None or len(part) > 0
         assert part is None or decoder.unfinished
         steps.append(([_plain(item) for item in received], error, part, decoder.unfinished))
@@ -139,38 +139,38 @@ def same_utf8(data, cuts):
     Python's own codec says what is right.
     """
 
-    def judged(twin):
+    def checked(twin):
         validator = twin.utf8.Utf8Validator()
-        answers = [validator.validate(piece) for piece in pieces(data, cuts)]
+        results = [validator.validate(piece) for piece in pieces(data, cuts)]
         # What is not UTF-8 becomes surrogates here, which UTF-8 cannot carry.
         text = data.decode(errors="surrogateescape")
         return (
             twin.utf8.is_valid_utf8(data),
             _outcome(twin.utf8.decode_utf8, data),
             _outcome(twin.utf8.encode_utf8, text),
-            answers,
+            results,
         )
 
-    valid, decoded, encoded, answers = _same(judged)
+    valid, decoded, encoded, results = _same(checked)
     assert valid == _is_utf8(data)
     assert decoded == _outcome(bytes.decode, data)
     assert encoded == _outcome(str.encode, data.decode(errors="surrogateescape"))
-    assert answers == _validation(pieces(data, cuts))
-    return valid, decoded, answers
+    assert results == _validation(pieces(data, cuts))
+    return valid, decoded, results
 
 
 def _validation(pieces):
-    """What a validator has to answer: its return value for each piece."""
+    """What a validator has to return for each piece."""
     data = b"".join(pieces)
     good = _first_error(data)
-    answers = []
+    results = []
     end = 0
     for piece in pieces:
         start, end = end, end + len(piece)
         index = min(good, end)
         valid = index == end
-        answers.append((valid, valid and _is_utf8(data[:end]), max(index - start, 0), index))
-    return answers
+        results.append((valid, valid and _is_utf8(data[:end]), max(index - start, 0), index))
+    return results
 
 
 def _first_error(data):

@@ -111,7 +111,7 @@ def takes_subclasses(base):
     return True
 
 
-# What no backend takes, and what both take though it may surprise: both answer alike.
+# Arguments that no backend takes, and some that both take, surprisingly: both do the same.
 NOT_BYTES = ["text", None, 3, [1, 2], object]
 NOT_CONTIGUOUS = [memoryview(bytearray(8))[::2]]
 CALLS = {
@@ -252,11 +252,11 @@ CALLS = {
         for number, call in enumerate(calls)
     ],
 )
-def test_the_same_answer(twins, call):
-    assert answer(call, twins.c) == answer(call, twins.python)
+def test_the_same_outcome(twins, call):
+    assert outcome(call, twins.c) == outcome(call, twins.python)
 
 
-def answer(call, backend):
+def outcome(call, backend):
     """What comes of the call; of a Frame or a parser, which each twin has its own, the type."""
     try:
         result = call(backend)

@@ -35,7 +35,7 @@ cdef extern from "kernels.h" nogil:
     bool_t wsf_kernels_known(const char* name)
     size_t wsf_utf8_first_error(const uint8_t* src, size_t n)
     size_t wsf_utf8_unfinished(const uint8_t* src, size_t n)
-    uint32_t wsf_key_at(uint32_t key, size_t offset)
+    uint32_t wsf_rotate_key(uint32_t key, size_t offset)
 
 cdef const wsf_kernels* kernels
 

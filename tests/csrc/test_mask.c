@@ -3,7 +3,7 @@
 
 enum { SHORT = 300, ALIGNMENTS = 64, BORDER = 64, LONG = (1 << 20) + 77 };
 
-/* One payload to mask, and how to say which it was when the answer is wrong. */
+/* One payload to mask, and how to say which it was when the result is wrong. */
 typedef struct {
     const wsf_kernels *kernels;
     uint8_t *dst;
@@ -41,7 +41,7 @@ static void check(const payload *p)
 
     memcpy(source, p->src, p->n);
     memcpy(&key, KEY, 4);
-    key = wsf_key_at(key, p->offset);
+    key = wsf_rotate_key(key, p->offset);
 
     p->kernels->mask(p->dst, p->src, p->n, key);
     if (memcmp(p->dst, expected, p->n) != 0)
@@ -52,7 +52,7 @@ static void check(const payload *p)
         memset(p->dst, 0, p->n);
 
     if (p->kernels->mask_ascii(p->dst, p->src, p->n, key) != ascii)
-        wrong("the answer of mask_ascii", p);
+        wrong("the result of mask_ascii", p);
     if (memcmp(p->dst, expected, p->n) != 0)
         wrong("mask_ascii", p);
     if (p->dst == p->src)

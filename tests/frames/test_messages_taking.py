@@ -31,22 +31,22 @@ def cut_off(wire, count=1):
 
 class TestTakingParts:
     def test_between_messages_there_is_nothing_to_take(self, decoder, masked):
-        assert decoder.take() is None
+        assert decoder.take_partial() is None
         decoder.feed(frame(masked, TEXT, b"whole"))
-        assert decoder.take() is None
+        assert decoder.take_partial() is None
         assert not decoder.unfinished
 
     def test_of_a_header_there_is_nothing_to_take(self, decoder, masked):
         decoder.feed(frame(masked, BINARY, b"Hello")[:1])
-        assert decoder.take() is None
+        assert decoder.take_partial() is None
         assert not decoder.unfinished
 
     def test_what_was_taken_does_not_come_again(self, decoder, masked):
         most, last = cut_off(frame(masked, BINARY, b"Hello"), 2)
         assert decoder.feed(most) == []
         assert decoder.unfinished
-        assert decoder.take() == b"Hel"
-        assert decoder.take() is None
+        assert decoder.take_partial() == b"Hel"
+        assert decoder.take_partial() is None
         assert decoder.unfinished
         assert decoder.feed(last) == [b"lo"]
         assert not decoder.unfinished
@@ -55,7 +55,7 @@ class TestTakingParts:
         decoder = messages.MessageDecoder(role)
         begin, end = fragments(masked, TEXT, [b"Hello", b""])
         decoder.feed(begin)
-        assert decoder.take() == "Hello"
+        assert decoder.take_partial() == "Hello"
         assert decoder.feed(end) == [""]
 
     @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
@@ -65,7 +65,7 @@ class TestTakingParts:
         parts = []
         for place in range(len(wire)):
             parts += decoder.feed(wire[place : place + 1])
-            part = decoder.take()
+            part = decoder.take_partial()
             if part is not None:
                 parts.append(part)
         if decode:
@@ -81,22 +81,22 @@ class TestTakingParts:
             masked, TEXT, ["a𝄞".encode()[: 1 + size], "a𝄞b".encode()[1 + size :]]
         )
         decoder.feed(begin)
-        assert decoder.take() == "a"
-        assert decoder.take() is None
+        assert decoder.take_partial() == "a"
+        assert decoder.take_partial() is None
         assert decoder.feed(end) == ["𝄞b"]
 
     def test_control_frames_stand_between_parts(self, decoder, masked):
         begin, end = fragments(masked, BINARY, [b"Hel", b"lo"])
         assert decoder.feed(begin + frame(masked, PING, b"!")) == [Ping(b"!")]
-        assert decoder.take() == b"Hel"
+        assert decoder.take_partial() == b"Hel"
         assert decoder.feed(frame(masked, PING)[:1]) == []
-        assert decoder.take() is None
+        assert decoder.take_partial() is None
         assert decoder.feed(frame(masked, PING)[1:] + end) == [Ping(), b"lo"]
 
     def test_the_next_message_begins_anew(self, decoder, masked):
         begin, end = fragments(masked, BINARY, [b"one", b"two"])
         decoder.feed(begin)
-        decoder.take()
+        decoder.take_partial()
         assert decoder.feed(end + frame(masked, BINARY, b"three")) == [b"two", b"three"]
 
     def test_of_a_compressed_message_nothing_is_taken(self, messages, role, masked):
@@ -104,20 +104,20 @@ class TestTakingParts:
         begin, end = fragments(masked, TEXT, [b"Hel", b"lo"], rsv=RSV1)
         decoder.feed(begin)
         assert decoder.unfinished
-        assert decoder.take() is None
+        assert decoder.take_partial() is None
         assert decoder.feed(end) == [CompressedMessage(TEXT, b"Hello")]
 
     def test_after_a_close_there_is_nothing_to_take(self, decoder, masked):
         decoder.feed(frame(masked, BINARY, b"begun", fin=False))
         assert decoder.feed(frame(masked, CLOSE)) == [Close()]
-        assert decoder.take() is None
+        assert decoder.take_partial() is None
         assert not decoder.unfinished
 
     def test_after_an_error_there_is_nothing_to_take(self, decoder, masked):
         decoder.feed(frame(masked, BINARY, b"begun", fin=False))
         with pytest.raises(ProtocolError):
             decoder.feed(frame(masked, BINARY, b"another"))
-        assert decoder.take() is None
+        assert decoder.take_partial() is None
         assert not decoder.unfinished
 
     def test_a_message_without_end_takes_no_memory(self, messages, role, masked):
@@ -128,7 +128,7 @@ class TestTakingParts:
         try:
             for _ in range(63):
                 decoder.feed(piece)
-                assert len(decoder.take()) > 16000
+                assert len(decoder.take_partial()) > 16000
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -139,7 +139,7 @@ class TestLimitsOfTheWholeMessage:
     def test_max_size_counts_what_was_taken(self, messages, role, masked):
         decoder = messages.MessageDecoder(role, max_size=8)
         decoder.feed(frame(masked, BINARY, b"12345", fin=False))
-        assert decoder.take() == b"12345"
+        assert decoder.take_partial() == b"12345"
         with pytest.raises(MessageTooBig, match="9"):
             decoder.feed(frame(masked, 0, b"6789"))
 
@@ -147,14 +147,14 @@ class TestLimitsOfTheWholeMessage:
         decoder = messages.MessageDecoder(role, max_size=8)
         for _ in range(3):
             decoder.feed(frame(masked, BINARY, b"12345", fin=False))
-            decoder.take()
+            decoder.take_partial()
             assert decoder.feed(frame(masked, 0, b"678")) == [b"678"]
 
     def test_max_fragments_counts_what_was_taken(self, messages, role, masked):
         decoder = messages.MessageDecoder(role, max_fragments=2)
         for _ in range(2):
             decoder.feed(frame(masked, 0 if decoder.unfinished else BINARY, b"1", fin=False))
-            decoder.take()
+            decoder.take_partial()
         with pytest.raises(MessageTooBig):
             decoder.feed(frame(masked, 0, b"3"))
 
@@ -169,7 +169,7 @@ class TestLimitsOfTheWholeMessage:
                 except InvalidUtf8 as exc:
                     return exc.args
                 if takes:
-                    decoder.take()
+                    decoder.take_partial()
             pytest.fail("it is not UTF-8")
 
         assert failure(True) == failure(False)

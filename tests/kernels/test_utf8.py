@@ -257,7 +257,7 @@ def test_only_text_is_encoded(utf8, text):
 
 
 class TestUtf8Validator:
-    def test_answers(self, utf8):
+    def test_results(self, utf8):
         validator = utf8.Utf8Validator()
         assert validator.validate(b"abc") == (True, True, 3, 3)
         assert validator.validate(b"") == (True, True, 0, 3)
@@ -265,10 +265,10 @@ class TestUtf8Validator:
         assert validator.validate(b"") == (True, False, 0, 5)
         assert validator.validate(b"\xac!") == (True, True, 2, 7)
 
-    def test_answers_are_plain_bools_and_ints(self, utf8):
-        answer = utf8.Utf8Validator().validate(b"abc")
-        assert type(answer) is tuple
-        assert [type(item) for item in answer] == [bool, bool, int, int]
+    def test_results_are_plain_bools_and_ints(self, utf8):
+        result = utf8.Utf8Validator().validate(b"abc")
+        assert type(result) is tuple
+        assert [type(item) for item in result] == [bool, bool, int, int]
 
     def test_after_a_failure_every_piece_fails_at_once(self, utf8):
         validator = utf8.Utf8Validator()

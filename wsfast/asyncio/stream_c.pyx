@@ -321,7 +321,7 @@ cdef class MessageStream:
     cdef int add_partial(self, Py_ssize_t size) except -1:
         """Count a read without a message: if nobody waits for it, it waits undelivered, too."""
         if self._over:
-            self.decoder.take()  # nobody will receive it
+            self.decoder.take_partial()  # nobody will receive it
             return 0
         if self._on_message is not None or not self.counts_partial:
             return 0
@@ -337,7 +337,7 @@ cdef class MessageStream:
     def _take(self) -> str | bytes | None:
         """Take what has come of the message in progress."""
         self.partial = 0
-        return self.decoder.take()
+        return self.decoder.take_partial()
 
     cdef inline object pop(self):
         cdef object message = self.batch[self.position]

@@ -225,7 +225,7 @@ class MessageStream:
     def _add_partial(self, size: int) -> None:
         """Count a read without a message: if nobody waits for it, it waits undelivered, too."""
         if self._over:
-            self._decoder.take()  # nobody will receive it
+            self._decoder.take_partial()  # nobody will receive it
             return
         if self._on_message is not None or not self._counts_partial:
             return
@@ -240,7 +240,7 @@ class MessageStream:
     def _take(self) -> str | bytes | None:
         """Take what has come of the message in progress."""
         self._partial = 0
-        return self._decoder.take()
+        return self._decoder.take_partial()
 
     def _pop(self) -> Any:
         message = self._batch[self._position]

@@ -44,7 +44,7 @@ cdef enum Violation:
     FRAME_TOO_BIG
 
 # How far one direction of a connection has been read.
-cdef struct Wire:
+cdef struct FrameReader:
     # What a header must and may say:
     bint masked
     int allowed_rsv
@@ -53,18 +53,18 @@ cdef struct Wire:
     size_t head_size
     # The frame whose payload is coming:
     uint8_t first
-    uint32_t key  # turned for the next byte; 0, which changes nothing, where frames are unmasked
+    uint32_t key  # rotated for the next byte; 0, which changes nothing, where frames are unmasked
     uint64_t length  # as the header declares it
     int64_t remaining  # bytes of payload to come; -1 between frames
     Violation violation
 
 # No header and no payload in progress.
-cdef void clear_wire(Wire* wire) noexcept
+cdef void reset_reader(FrameReader* reader) noexcept
 
 cdef Py_ssize_t limit(object value, str name) except -1
 
-# The error for wire.violation.
-cdef object violation_of(Wire* wire)
+# The error for reader.violation.
+cdef object violation_of(FrameReader* reader)
 
 cdef uint32_t next_key() except? 0
 
@@ -97,22 +97,24 @@ cdef inline Violation check_first_byte(uint8_t first, int allowed_rsv, bint in_m
     return EXPECTED_CONTINUATION if in_message else NONE
 
 
-cdef inline size_t parse_length_and_key(Wire* wire, const uint8_t* head, size_t n) noexcept:
-    """Read a header whose first byte is in wire.first, from its second byte on; n is 2 or more.
-    Answers as parse_header does."""
+cdef inline size_t parse_length_and_key(
+    FrameReader* reader, const uint8_t* head, size_t n
+) noexcept:
+    """Read a header whose first byte is in reader.first, from its second byte on; n is 2 or more.
+    Returns as parse_header does."""
     cdef uint8_t second = head[1]
     cdef size_t size = 2, i
     cdef uint64_t length
-    if wire.masked != (second >> 7):
-        wire.violation = UNMASKED_FRAME if wire.masked else MASKED_FRAME
+    if reader.masked != (second >> 7):
+        reader.violation = UNMASKED_FRAME if reader.masked else MASKED_FRAME
         return 0
     length = second & LENGTH_BITS
-    if wire.first & CONTROL_BIT:
+    if reader.first & CONTROL_BIT:
         if length > MAX_CONTROL_PAYLOAD:
-            wire.violation = CONTROL_FRAME_TOO_LONG
+            reader.violation = CONTROL_FRAME_TOO_LONG
             return 0
-        if length == 1 and wire.first & OPCODE_BITS == CLOSE:
-            wire.violation = CLOSE_PAYLOAD_TOO_SHORT
+        if length == 1 and reader.first & OPCODE_BITS == CLOSE:
+            reader.violation = CLOSE_PAYLOAD_TOO_SHORT
             return 0
     if length >= LENGTH_16:
         size = 4 if length == LENGTH_16 else 10
@@ -121,60 +123,60 @@ cdef inline size_t parse_length_and_key(Wire* wire, const uint8_t* head, size_t 
         length = 0
         for i in range(2, size):
             length = length << 8 | head[i]
-        wire.length = length
+        reader.length = length
         if length < (LENGTH_16 if size == 4 else 1 << 16):
-            wire.violation = LENGTH_NOT_MINIMAL
+            reader.violation = LENGTH_NOT_MINIMAL
             return 0
         if length >> 63:
-            wire.violation = LENGTH_TOP_BIT
+            reader.violation = LENGTH_TOP_BIT
             return 0
-    wire.length = length
-    if length > wire.max_frame_size:
-        wire.violation = FRAME_TOO_BIG
+    reader.length = length
+    if length > reader.max_frame_size:
+        reader.violation = FRAME_TOO_BIG
         return 0
-    if wire.masked:
+    if reader.masked:
         if n < size + KEY_SIZE:
             return 0
-        memcpy(&wire.key, head + size, KEY_SIZE)
+        memcpy(&reader.key, head + size, KEY_SIZE)
         size += KEY_SIZE
     return size
 
 
 cdef inline size_t parse_header(
-    Wire* wire, const uint8_t* head, size_t n, bint in_message
+    FrameReader* reader, const uint8_t* head, size_t n, bint in_message
 ) noexcept:
-    """Read the header at the start of head into wire; answer its size, 0 if bytes are lacking or
-    wire.violation is set. Whatever is wrong is found with the field that shows it."""
+    """Read the header at the start of head into reader. Returns its size; 0 if bytes are lacking or
+    reader.violation is set. Whatever is wrong is found with the field that shows it."""
     cdef size_t size
     if n == 0:
         return 0
-    wire.first = head[0]
-    wire.violation = check_first_byte(wire.first, wire.allowed_rsv, in_message)
-    if wire.violation != NONE or n == 1:
+    reader.first = head[0]
+    reader.violation = check_first_byte(reader.first, reader.allowed_rsv, in_message)
+    if reader.violation != NONE or n == 1:
         return 0
-    size = parse_length_and_key(wire, head, n)
+    size = parse_length_and_key(reader, head, n)
     if size:
-        wire.remaining = <int64_t>wire.length
+        reader.remaining = <int64_t>reader.length
     return size
 
 
 cdef inline const uint8_t* read_header(
-    Wire* wire, const uint8_t* p, const uint8_t* end, bint in_message
+    FrameReader* reader, const uint8_t* p, const uint8_t* end, bint in_message
 ) noexcept:
-    """Take a header, or what there is of it, from [p, end), and answer where it ends. It is complete
-    when wire.remaining is not negative, unless wire.violation is set."""
-    cdef size_t size, before = wire.head_size, more
+    """Read a header, or what there is of it, from [p, end). Returns where it ends. It is complete
+    when reader.remaining is not negative, unless reader.violation is set."""
+    cdef size_t size, before = reader.head_size, more
     if before == 0:
-        size = parse_header(wire, p, end - p, in_message)
-        if size or wire.violation != NONE:
+        size = parse_header(reader, p, end - p, in_message)
+        if size or reader.violation != NONE:
             return p + size
     more = min(<size_t>(end - p), <size_t>MAX_HEADER_SIZE - before)
-    memcpy(wire.head + before, p, more)
-    size = parse_header(wire, wire.head, before + more, in_message)
+    memcpy(reader.head + before, p, more)
+    size = parse_header(reader, reader.head, before + more, in_message)
     if size:
-        wire.head_size = 0
+        reader.head_size = 0
         return p + (size - before)
-    wire.head_size = before + more
+    reader.head_size = before + more
     return end
 
 
@@ -185,7 +187,7 @@ cdef inline size_t header_size(size_t length, bint masked) noexcept:
 cdef inline uint8_t* write_header(
     uint8_t* dst, uint8_t first, size_t length, bint masked, uint32_t key
 ) noexcept:
-    """Write a header, the length in the fewest bytes, and answer where the payload begins."""
+    """Write a header, the length in the fewest bytes. Returns where the payload begins."""
     cdef uint8_t mask_bit = MASK if masked else 0
     cdef int i
     dst[0] = first

@@ -11,7 +11,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from .._simd cimport kernels, wsf_key_at
+from .._simd cimport kernels, wsf_rotate_key
 from ..kernels.mask_c cimport acquire, key_at
 from ..kernels.utf8_c cimport utf8_size, write_utf8
 
@@ -102,17 +102,17 @@ cdef class FrameParser:
     [Frame(Opcode.TEXT, b'Hello', fin=True, rsv=0x0)]
     """
 
-    cdef Wire wire
+    cdef FrameReader reader
     cdef bint in_message
     cdef object failure
-    # The payload so far of the frame in wire: a bytes object that nobody else has seen, and how
+    # The payload so far of the frame in reader: a bytes object that nobody else has seen, and how
     # much of it is filled.
     cdef PyObject* payload
     cdef Py_ssize_t room
     cdef Py_ssize_t have
 
     def __cinit__(self):
-        clear_wire(&self.wire)
+        reset_reader(&self.reader)
 
     def __init__(
         self, role: Role, *, max_frame_size: int | None = 1 << 20, allowed_rsv: int = 0
@@ -121,10 +121,10 @@ cdef class FrameParser:
         cdef Py_ssize_t frame_size = limit(max_frame_size, "max_frame_size")
         cdef int rsv = check_rsv(allowed_rsv, "allowed_rsv")
         # Nothing can fail from here on, so that a second call leaves no half of the first.
-        clear_wire(&self.wire)
-        self.wire.masked = masked
-        self.wire.max_frame_size = frame_size
-        self.wire.allowed_rsv = rsv
+        reset_reader(&self.reader)
+        self.reader.masked = masked
+        self.reader.max_frame_size = frame_size
+        self.reader.allowed_rsv = rsv
         self.in_message = False
         self.failure = None
         self.drop_payload()
@@ -184,51 +184,51 @@ cdef class FrameParser:
     @cython.final
     cdef int parse(self, const uint8_t* p, Py_ssize_t n, list frames) except -1:
         cdef const uint8_t* end = p + n
-        cdef Wire* wire = &self.wire
+        cdef FrameReader* reader = &self.reader
         cdef Py_ssize_t size
         while p < end:
-            if wire.remaining < 0:
-                p = read_header(wire, p, end, self.in_message)
-                if wire.violation != NONE:
-                    raise violation_of(wire)
-                if wire.remaining < 0:
+            if reader.remaining < 0:
+                p = read_header(reader, p, end, self.in_message)
+                if reader.violation != NONE:
+                    raise violation_of(reader)
+                if reader.remaining < 0:
                     return 0
-            size = min(<uint64_t>(end - p), <uint64_t>wire.remaining)
+            size = min(<uint64_t>(end - p), <uint64_t>reader.remaining)
             if size:
                 self.gather(p, size)
                 p += size
-            if wire.remaining == 0:
+            if reader.remaining == 0:
                 frames.append(self.complete())
         return 0
 
     @cython.final
     cdef int gather(self, const uint8_t* piece, Py_ssize_t size) except -1:
         """Unmask the next piece of the payload into its place."""
-        cdef Wire* wire = &self.wire
+        cdef FrameReader* reader = &self.reader
         cdef Py_ssize_t needed = self.have + size, room
         if needed > self.room:
-            room = room_to_gather(needed, wire.remaining - size, True)
+            room = room_to_gather(needed, reader.remaining - size, True)
             if self.payload is NULL:
                 self.payload = new_bytes(NULL, room)
             else:
                 _PyBytes_Resize(&self.payload, room)
             self.room = room
         kernels.mask(
-            <uint8_t*>PyBytes_AS_STRING(<object>self.payload) + self.have, piece, size, wire.key
+            <uint8_t*>PyBytes_AS_STRING(<object>self.payload) + self.have, piece, size, reader.key
         )
         self.have = needed
-        wire.remaining -= size
-        wire.key = wsf_key_at(wire.key, size)
+        reader.remaining -= size
+        reader.key = wsf_rotate_key(reader.key, size)
         return 0
 
     @cython.final
     cdef Frame complete(self):
         cdef Frame frame = Frame.__new__(Frame)
-        cdef uint8_t first = self.wire.first
+        cdef uint8_t first = self.reader.first
         # The room is exact: room_to_gather knows where the payload ends.
         frame.payload = b"" if self.payload is NULL else <bytes>self.payload
         self.drop_payload()
-        self.wire.remaining = -1
+        self.reader.remaining = -1
         if first & OPCODE_BITS == CLOSE:
             Close.from_payload(frame.payload)
         elif not first & CONTROL_BIT:
@@ -267,7 +267,7 @@ def split_frames(
     ([(129, b'Hello'), (137, b'')], 9, True)
     """
     cdef Py_buffer view
-    cdef Wire wire
+    cdef FrameReader reader
     cdef list frames = []
     cdef const uint8_t* p
     cdef const uint8_t* end
@@ -275,30 +275,30 @@ def split_frames(
     cdef size_t size
     cdef bint well_formed = True
     cdef bytes payload
-    clear_wire(&wire)
-    wire.masked = expects_mask(role)
-    wire.max_frame_size = limit(max_frame_size, "max_frame_size")
+    reset_reader(&reader)
+    reader.masked = expects_mask(role)
+    reader.max_frame_size = limit(max_frame_size, "max_frame_size")
     acquire(data, &view, "data")
     try:
         start = p = <const uint8_t*>view.buf
         end = p + view.len
         while end - p >= 2:
-            wire.first = p[0]
+            reader.first = p[0]
             size = 0
-            if is_known(wire.first):
-                size = parse_length_and_key(&wire, p, end - p)
+            if is_known(reader.first):
+                size = parse_length_and_key(&reader, p, end - p)
             else:
-                wire.violation = RESERVED_OPCODE
-            if wire.violation != NONE:
+                reader.violation = RESERVED_OPCODE
+            if reader.violation != NONE:
                 well_formed = False
                 break
-            if size == 0 or wire.length > <uint64_t>(end - p) - size:
+            if size == 0 or reader.length > <uint64_t>(end - p) - size:
                 break
-            payload = PyBytes_FromStringAndSize(NULL, wire.length)
-            kernels.mask(<uint8_t*>PyBytes_AS_STRING(payload), p + size, wire.length, wire.key)
-            frames.append((wire.first, payload))
-            p += size + wire.length
-            if is_fragment(wire.first):
+            payload = PyBytes_FromStringAndSize(NULL, reader.length)
+            kernels.mask(<uint8_t*>PyBytes_AS_STRING(payload), p + size, reader.length, reader.key)
+            frames.append((reader.first, payload))
+            p += size + reader.length
+            if is_fragment(reader.first):
                 break
         return frames, p - start, well_formed
     finally:
@@ -412,12 +412,12 @@ def drop_block() -> None:
 drop_at_fork(drop_block)
 
 
-cdef void clear_wire(Wire* wire) noexcept:
-    wire.max_frame_size = PY_SSIZE_T_MAX
-    wire.head_size = 0
-    wire.key = 0
-    wire.remaining = -1
-    wire.violation = NONE
+cdef void reset_reader(FrameReader* reader) noexcept:
+    reader.max_frame_size = PY_SSIZE_T_MAX
+    reader.head_size = 0
+    reader.key = 0
+    reader.remaining = -1
+    reader.violation = NONE
 
 
 cdef Py_ssize_t limit(object value, str name) except -1:
@@ -430,20 +430,20 @@ cdef Py_ssize_t limit(object value, str name) except -1:
     return PY_SSIZE_T_MAX if value is None else limit_of(value, name)
 
 
-cdef object violation_of(Wire* wire):
-    if wire.violation == UNMASKED_FRAME:
+cdef object violation_of(FrameReader* reader):
+    if reader.violation == UNMASKED_FRAME:
         return violations.unmasked_frame()
-    if wire.violation == MASKED_FRAME:
+    if reader.violation == MASKED_FRAME:
         return violations.masked_frame()
-    if wire.violation == CLOSE_PAYLOAD_TOO_SHORT:
+    if reader.violation == CLOSE_PAYLOAD_TOO_SHORT:
         return violations.close_payload_too_short()
-    if wire.violation == LENGTH_NOT_MINIMAL:
-        return violations.length_not_minimal(wire.length)
-    if wire.violation == LENGTH_TOP_BIT:
-        return violations.length_top_bit(wire.length)
-    if wire.violation == FRAME_TOO_BIG:
-        return violations.frame_too_big(wire.length, wire.max_frame_size)
-    return FIRST_BYTE_VIOLATIONS[wire.violation](wire.first)
+    if reader.violation == LENGTH_NOT_MINIMAL:
+        return violations.length_not_minimal(reader.length)
+    if reader.violation == LENGTH_TOP_BIT:
+        return violations.length_top_bit(reader.length)
+    if reader.violation == FRAME_TOO_BIG:
+        return violations.frame_too_big(reader.length, reader.max_frame_size)
+    return FIRST_BYTE_VIOLATIONS[reader.violation](reader.first)
 
 
 cdef dict FIRST_BYTE_VIOLATIONS = {

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from ..exceptions import ProtocolError
 from ..kernels.buffers import Buffer, bytes_of, not_copied
-from ..kernels.mask_py import apply_mask, exclusive_or, turned
+from ..kernels.mask_py import apply_mask, rotate_key, xor
 from ..kernels.utf8_py import encode_utf8
 from ..rfc6455 import (
     CONTROL_BIT,
@@ -198,8 +198,8 @@ class FrameParser:
             position += len(piece)
             self._remaining -= len(piece)
             if piece:
-                self._payload += exclusive_or(piece, self._key) if self._masked else piece
-                self._key = turned(self._key, len(piece))
+                self._payload += xor(piece, self._key) if self._masked else piece
+                self._key = rotate_key(self._key, len(piece))
             if self._remaining == 0:
                 frames.append(self._complete())
 
@@ -359,7 +359,7 @@ def split_frames(
         if length > end - position - size:
             break
         payload = bytes(data[position + size : position + size + length])
-        frames.append((first, exclusive_or(payload, key) if masked else payload))
+        frames.append((first, xor(payload, key) if masked else payload))
         position += size + length
         if not control and (first & OPCODE_BITS == _CONTINUATION or not first & FIN):
             break

@@ -21,7 +21,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from .._simd cimport kernels, utf8_first_error, utf8_unfinished, wsf_key_at, wsf_text
+from .._simd cimport kernels, utf8_first_error, utf8_unfinished, wsf_rotate_key, wsf_text
 from ..kernels.mask_c cimport acquire
 from ..kernels.utf8_c cimport decode, decode_scanned, utf8_size, write_utf8
 from .codec_c cimport (
@@ -36,8 +36,8 @@ from .codec_c cimport (
     PING,
     RSV1,
     TEXT,
-    Wire,
-    clear_wire,
+    FrameReader,
+    reset_reader,
     header_size,
     limit,
     next_key,
@@ -107,7 +107,7 @@ cdef class MessageDecoder:
     [b'\\xff']
     """
 
-    cdef Wire wire
+    cdef FrameReader reader
     cdef uint64_t max_size
     cdef uint64_t max_frame_size
     cdef uint64_t max_fragments
@@ -126,7 +126,7 @@ cdef class MessageDecoder:
     # for all else.
     cdef uint8_t opening  # first byte of its first header
     cdef uint64_t fragments  # its frames so far; 0 between messages
-    cdef uint64_t taken  # bytes of it that take() has handed out
+    cdef uint64_t taken  # bytes of it that take_partial() has handed out
     cdef PyObject* message
     cdef Py_ssize_t room
     cdef Py_ssize_t have
@@ -135,7 +135,7 @@ cdef class MessageDecoder:
     cdef wsf_text text
 
     def __cinit__(self):
-        clear_wire(&self.wire)
+        reset_reader(&self.reader)
 
     def __init__(
         self,
@@ -154,9 +154,9 @@ cdef class MessageDecoder:
         cdef int allowed_rsv = RSV1 if compression else 0
         cdef bint decode_text = decode
         # Nothing can fail from here on, so that a second call leaves no half of the first.
-        clear_wire(&self.wire)
-        self.wire.masked = masked
-        self.wire.allowed_rsv = allowed_rsv
+        reset_reader(&self.reader)
+        self.reader.masked = masked
+        self.reader.allowed_rsv = allowed_rsv
         self.max_size = size
         self.max_frame_size = frame_size
         self.max_fragments = fragments
@@ -214,11 +214,11 @@ cdef class MessageDecoder:
             PyBuffer_Release(&view)
         return received
 
-    def take(self) -> str | bytes | None:
+    def take_partial(self) -> str | bytes | None:
         """Take what has come so far of the message in progress, and go on with the rest.
 
-        The message that ``feed`` answers in the end is then only what came after this. All limits
-        hold for the whole message still.
+        What ``feed`` returns in the end is then only the rest of the message. All limits still hold
+        for the whole message.
 
         Returns:
             Text up to its last whole character, or bytes; None where there is nothing to take, or
@@ -227,7 +227,7 @@ cdef class MessageDecoder:
         >>> decoder = MessageDecoder(Role.CLIENT)
         >>> decoder.feed(bytes.fromhex("81 05 48 65 6c"))
         []
-        >>> decoder.take()
+        >>> decoder.take_partial()
         'Hel'
         >>> decoder.feed(bytes.fromhex("6c 6f"))
         ['lo']
@@ -283,54 +283,54 @@ cdef class MessageDecoder:
     @cython.final
     cdef int decode(self, const uint8_t* p, Py_ssize_t n, list received) except -1:
         cdef const uint8_t* end = p + n
-        cdef Wire* wire = &self.wire
+        cdef FrameReader* reader = &self.reader
         cdef Py_ssize_t size
         while p < end and not self.closed:
-            if wire.remaining < 0:
-                p = read_header(wire, p, end, self.fragments > 0)
-                if wire.violation != NONE:
-                    raise violation_of(wire)
-                if wire.remaining < 0:
+            if reader.remaining < 0:
+                p = read_header(reader, p, end, self.fragments > 0)
+                if reader.violation != NONE:
+                    raise violation_of(reader)
+                if reader.remaining < 0:
                     return 0
-                if not wire.first & CONTROL_BIT:
+                if not reader.first & CONTROL_BIT:
                     self.begin_frame()
                     if (
-                        wire.length <= <uint64_t>(end - p)
-                        and wire.first & FIN
+                        reader.length <= <uint64_t>(end - p)
+                        and reader.first & FIN
                         and self.fragments == 1
                     ):
                         received.append(self.whole_message(p))
-                        p += wire.length
+                        p += reader.length
                         continue
-            size = min(<uint64_t>(end - p), <uint64_t>wire.remaining)
-            if wire.first & CONTROL_BIT:
-                kernels.mask(self.control + self.control_size, p, size, wire.key)
+            size = min(<uint64_t>(end - p), <uint64_t>reader.remaining)
+            if reader.first & CONTROL_BIT:
+                kernels.mask(self.control + self.control_size, p, size, reader.key)
                 self.control_size += size
             elif size:
                 self.gather(p, size)
             p += size
-            wire.remaining -= size
-            if wire.remaining:
-                wire.key = wsf_key_at(wire.key, size)
+            reader.remaining -= size
+            if reader.remaining:
+                reader.key = wsf_rotate_key(reader.key, size)
             else:
-                wire.remaining = -1
-                if wire.first & CONTROL_BIT:
+                reader.remaining = -1
+                if reader.first & CONTROL_BIT:
                     received.append(self.complete_control_frame())
-                elif wire.first & FIN:
+                elif reader.first & FIN:
                     received.append(self.complete_message())
         return 0
 
     @cython.final
     cdef inline int begin_frame(self) except -1:
         """Begin a data frame: count it, and hold its declared length against the limits."""
-        cdef Wire* wire = &self.wire
-        cdef uint64_t size = self.taken + <uint64_t>self.have + wire.length
-        if wire.first & OPCODE_BITS:
-            self.opening = wire.first
+        cdef FrameReader* reader = &self.reader
+        cdef uint64_t size = self.taken + <uint64_t>self.have + reader.length
+        if reader.first & OPCODE_BITS:
+            self.opening = reader.first
         self.fragments += 1
         if (
             self.fragments > self.max_fragments
-            or wire.length > self.max_frame_size
+            or reader.length > self.max_frame_size
             or size > self.max_size
         ):
             raise self.passed_limit(size)
@@ -339,17 +339,17 @@ cdef class MessageDecoder:
     cdef object passed_limit(self, uint64_t size):
         if self.fragments > self.max_fragments:
             return violations.too_many_fragments(self.max_fragments)
-        if self.wire.length > self.max_frame_size:
-            return violations.frame_too_big(self.wire.length, self.max_frame_size)
+        if self.reader.length > self.max_frame_size:
+            return violations.frame_too_big(self.reader.length, self.max_frame_size)
         return violations.message_too_big(size, self.max_size)
 
     @cython.final
     cdef inline object whole_message(self, const uint8_t* src):
         """Make a message of one frame whose payload has arrived as a whole."""
-        cdef Py_ssize_t size = self.wire.remaining
-        cdef uint32_t key = self.wire.key
+        cdef Py_ssize_t size = self.reader.remaining
+        cdef uint32_t key = self.reader.key
         cdef bytes payload
-        self.wire.remaining = -1
+        self.reader.remaining = -1
         self.fragments = 0
         if self.is_str():
             if not self.expects_ascii:
@@ -373,7 +373,7 @@ cdef class MessageDecoder:
     cdef object wide_text(self, const uint8_t* src, Py_ssize_t size, uint32_t key):
         """Make a whole text that is not expected to be ASCII."""
         cdef uint8_t scratch[SCRATCH_SIZE]
-        if self.reads_bytes and not self.wire.masked:
+        if self.reads_bytes and not self.reader.masked:
             text = self.text_of(src, size)
         elif size <= SCRATCH_SIZE:
             kernels.mask(scratch, src, size, key)
@@ -410,10 +410,10 @@ cdef class MessageDecoder:
         cdef bint ascii
         if needed > self.room:
             room = room_to_gather(
-                needed, self.wire.remaining - size, self.wire.first & FIN != 0
+                needed, self.reader.remaining - size, self.reader.first & FIN != 0
             )
             self.resize(room)
-        ascii = kernels.mask_ascii(self.gathered() + self.have, piece, size, self.wire.key)
+        ascii = kernels.mask_ascii(self.gathered() + self.have, piece, size, self.reader.key)
         self.have = needed
         if self.is_text():
             if ascii and self.valid + size == needed:
@@ -483,7 +483,7 @@ cdef class MessageDecoder:
         return message
 
     cdef object complete_control_frame(self):
-        cdef uint8_t opcode = self.wire.first & OPCODE_BITS
+        cdef uint8_t opcode = self.reader.first & OPCODE_BITS
         cdef bytes payload = PyBytes_FromStringAndSize(<char*>self.control, self.control_size)
         self.control_size = 0
         if opcode == PING:
@@ -652,7 +652,7 @@ cdef Py_ssize_t wire_size(Py_ssize_t size, bint masks, Py_ssize_t fragment_size)
 cdef uint8_t* write_message(
     uint8_t* dst, object message, Py_ssize_t size, bint masks, Py_ssize_t fragment_size
 ) except NULL:
-    """Write the frames of a str or bytes message, and answer where they end."""
+    """Write the frames of a str or bytes message. Returns where they end."""
     cdef uint32_t key = 0
     cdef bytes encoded
     if not isinstance(message, str):
@@ -682,7 +682,7 @@ cdef uint8_t* write_frames(
     uint8_t* dst, uint8_t opcode, const uint8_t* src, Py_ssize_t size, bint masks,
     Py_ssize_t fragment_size,
 ) except NULL:
-    """Write a payload in frames of at most fragment_size, and answer where they end."""
+    """Write a payload in frames of at most fragment_size. Returns where they end."""
     cdef uint8_t first = opcode
     cdef uint32_t key = 0
     cdef Py_ssize_t fragment

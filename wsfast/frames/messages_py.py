@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from ..exceptions import ProtocolError
 from ..kernels.buffers import Buffer, bytes_of, not_copied
-from ..kernels.mask_py import exclusive_or, turned
+from ..kernels.mask_py import rotate_key, xor
 from ..kernels.utf8_py import Utf8Validator, encode_utf8, first_error
 from ..rfc6455 import (
     CONTROL_BIT,
@@ -119,7 +119,7 @@ class MessageDecoder:
         self._opening = 0  # first byte of its first header
         self._fragments = 0  # its frames so far; 0 between messages
         self._message = bytearray()
-        self._taken = 0  # bytes of it that take() has handed out
+        self._taken = 0  # bytes of it that take_partial() has handed out
         self._utf8 = Utf8Validator()
 
     def __reduce__(self) -> NoReturn:
@@ -161,11 +161,11 @@ class MessageDecoder:
         self._failure = None
         return received
 
-    def take(self) -> str | bytes | None:
+    def take_partial(self) -> str | bytes | None:
         """Take what has come so far of the message in progress, and go on with the rest.
 
-        The message that ``feed`` answers in the end is then only what came after this. All limits
-        hold for the whole message still.
+        What ``feed`` returns in the end is then only the rest of the message. All limits still hold
+        for the whole message.
 
         Returns:
             Text up to its last whole character, or bytes; None where there is nothing to take, or
@@ -174,7 +174,7 @@ class MessageDecoder:
         >>> decoder = MessageDecoder(Role.CLIENT)
         >>> decoder.feed(bytes.fromhex("81 05 48 65 6c"))
         []
-        >>> decoder.take()
+        >>> decoder.take_partial()
         'Hel'
         >>> decoder.feed(bytes.fromhex("6c 6f"))
         ['lo']
@@ -223,7 +223,7 @@ class MessageDecoder:
                     if first & FIN and self._fragments == 1 and length <= end - position:
                         payload = data[position : position + length]
                         if self._masked:
-                            payload = exclusive_or(payload, key)
+                            payload = xor(payload, key)
                         position += length
                         self._remaining = -1
                         received.append(self._complete_message(payload))
@@ -233,8 +233,8 @@ class MessageDecoder:
             self._remaining -= len(piece)
             if self._masked and piece:
                 key = self._key
-                self._key = turned(key, len(piece))
-                piece = exclusive_or(piece, key)
+                self._key = rotate_key(key, len(piece))
+                piece = xor(piece, key)
             if self._first & CONTROL_BIT:
                 self._control += piece
             else:
@@ -378,7 +378,7 @@ class MessageEncoder:
                 first |= FIN
             if self._masks:
                 key = masking_key()
-                pieces += header(first, len(fragment), MASK), key, exclusive_or(fragment, key)
+                pieces += header(first, len(fragment), MASK), key, xor(fragment, key)
             else:
                 pieces += header(first, len(fragment), 0), fragment
             if position == end:

@@ -21,7 +21,7 @@ _NO_STATUS = CloseCode.NO_STATUS_RECEIVED.value
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """A ping (RFC 6455 section 5.5.2): answer with a pong of the same payload.
+    """A ping (RFC 6455 section 5.5.2): reply with a pong of the same payload.
 
     Attributes:
         payload: up to 125 bytes.
@@ -112,5 +112,5 @@ class CompressedMessage:
     payload: bytes
 
 
-# What MessageDecoder.feed answers a list of.
+# What MessageDecoder.feed returns a list of.
 Received: TypeAlias = str | bytes | Ping | Pong | Close | CompressedMessage

@@ -6,5 +6,5 @@ from libc.stdint cimport uint32_t
 # nothing to release.
 cdef int acquire(object data, Py_buffer* view, str name) except -1
 
-# The masking key as a word, turned so that its first byte meets byte `offset` of a payload.
+# The masking key as a word, rotated so that its first byte meets byte `offset` of a payload.
 cdef uint32_t key_at(object key, object offset) except? 0

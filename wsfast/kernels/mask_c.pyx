@@ -8,7 +8,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromSt
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from .._simd cimport kernels, wsf_key_at
+from .._simd cimport kernels, wsf_rotate_key
 
 from .buffers import Buffer, check_writable, not_bytes_like, not_contiguous
 
@@ -106,4 +106,4 @@ cdef uint32_t key_at(object key, object offset) except? 0:
         raise TypeError(f"offset must be an int, not {type(offset).__name__}")
     if offset < 0:
         raise ValueError(f"offset must not be negative: {offset}")
-    return wsf_key_at(word, offset & 3)
+    return wsf_rotate_key(word, offset & 3)

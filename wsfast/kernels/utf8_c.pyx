@@ -164,15 +164,15 @@ cdef class Utf8Validator:
         acquire(data, &view, "data")
         try:
             if not self.failed:
-                good = self.take(<uint8_t*>view.buf, view.len)
+                good = self.advance(<uint8_t*>view.buf, view.len)
                 self.failed = good < <size_t>view.len
                 self.total += good
         finally:
             PyBuffer_Release(&view)
         return not self.failed, not (self.failed or self.pending_size), good, self.total
 
-    cdef size_t take(self, const uint8_t* src, size_t n) noexcept:
-        """Take the next n bytes; answer how many of them can belong to valid UTF-8."""
+    cdef size_t advance(self, const uint8_t* src, size_t n) noexcept:
+        """Validate the next n bytes. Returns how many of them can belong to valid UTF-8."""
         cdef size_t taken = 0, unfinished
         while self.pending_size and taken < n:
             self.pending[self.pending_size] = src[taken]

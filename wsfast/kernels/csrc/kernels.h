@@ -27,7 +27,7 @@ typedef struct {
     int width;    /* WSF_ASCII .. WSF_UCS4: the narrowest that holds every one of them */
 } wsf_text;
 
-/* What the length kernels answer when the text holds a surrogate, which UTF-8 cannot carry. */
+/* What the length kernels return when the text holds a surrogate, which UTF-8 cannot carry. */
 #define WSF_NOT_ENCODABLE SIZE_MAX
 
 typedef struct {
@@ -56,7 +56,7 @@ typedef struct {
     size_t (*ucs2_utf8_length)(const uint16_t *src, size_t n);
     size_t (*ucs4_utf8_length)(const uint32_t *src, size_t n);
 
-    /* Characters to UTF-8. `size` is what the length kernel answered; exactly `size` bytes are
+    /* Characters to UTF-8. `size` is what the length kernel returned; exactly `size` bytes are
      * written. */
     void (*ucs1_to_utf8)(uint8_t *dst, size_t size, const uint8_t *src, size_t n);
     void (*ucs2_to_utf8)(uint8_t *dst, size_t size, const uint16_t *src, size_t n);
@@ -74,8 +74,8 @@ const wsf_kernels *wsf_kernels_named(const char *name);
 /* True if any kernel set of any CPU has this name: tells a typing error from an absent CPU. */
 bool wsf_kernels_known(const char *name);
 
-/* Index of the first byte that cannot belong to UTF-8 where it stands: RFC 3629's earliest
- * answer, so E0 80 fails at its second byte. n if there is none; an unfinished character at the
+/* Index of the first byte that cannot belong to UTF-8 where it stands: the earliest
+ * that RFC 3629 allows to tell, so E0 80 fails at its second byte. n if there is none; an unfinished character at the
  * end is no failure. Scalar: asked for only after a failure, or for a few bytes. */
 size_t wsf_utf8_first_error(const uint8_t *src, size_t n);
 
@@ -84,7 +84,7 @@ size_t wsf_utf8_first_error(const uint8_t *src, size_t n);
 size_t wsf_utf8_unfinished(const uint8_t *src, size_t n);
 
 /* The key for bytes that begin `offset` bytes into a payload. */
-static inline uint32_t wsf_key_at(uint32_t key, size_t offset)
+static inline uint32_t wsf_rotate_key(uint32_t key, size_t offset)
 {
     unsigned bits = 8 * (unsigned)(offset & 3);
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__

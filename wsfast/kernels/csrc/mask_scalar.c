@@ -9,7 +9,7 @@
 
 static inline uint64_t keys_at(uint32_t key, size_t offset)
 {
-    return wsf_key_at(key, offset) * UINT64_C(0x100000001);
+    return wsf_rotate_key(key, offset) * UINT64_C(0x100000001);
 }
 
 void wsf_mask_scalar(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key)
@@ -35,7 +35,7 @@ static bool mask_4_to_7(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key
     memcpy(&first, src, 4);
     memcpy(&last, src + n - 4, 4);
     first ^= key;
-    last ^= wsf_key_at(key, n - 4);
+    last ^= wsf_rotate_key(key, n - 4);
     memcpy(dst, &first, 4);
     memcpy(dst + n - 4, &last, 4);
     return ((first | last) & (uint32_t)HIGH_BITS) == 0;

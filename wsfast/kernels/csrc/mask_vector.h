@@ -22,11 +22,11 @@ SET_TARGET bool WSF_OF_SET(wsf_mask_ascii)(uint8_t *dst, const uint8_t *src, siz
         return mask_short(dst, src, n, key);
 
     first = V_MASKED(0, v_keys(key));
-    last = V_MASKED(n - WIDTH, v_keys(wsf_key_at(key, n - WIDTH)));
+    last = V_MASKED(n - WIDTH, v_keys(wsf_rotate_key(key, n - WIDTH)));
     seen = v_or(first, last);
     if (n > 2 * WIDTH) {
         size_t i = WIDTH - (uintptr_t)dst % WIDTH;
-        const vec keys = v_keys(wsf_key_at(key, i));
+        const vec keys = v_keys(wsf_rotate_key(key, i));
 
         for (; n - i > 4 * WIDTH; i += 4 * WIDTH) {
             vec a = V_MASKED(i, keys), b = V_MASKED(i + WIDTH, keys);
@@ -50,7 +50,7 @@ SET_TARGET bool WSF_OF_SET(wsf_mask_ascii)(uint8_t *dst, const uint8_t *src, siz
     return v_is_ascii(seen);
 }
 
-/* The answer costs nothing beside the loads and stores. */
+/* The result costs nothing beside the loads and stores. */
 SET_TARGET void WSF_OF_SET(wsf_mask)(uint8_t *dst, const uint8_t *src, size_t n, uint32_t key)
 {
     WSF_OF_SET(wsf_mask_ascii)(dst, src, n, key);
