@@ -18,6 +18,7 @@ with instrumented():
         same_serialising,
         same_splitting,
         same_taking,
+        same_within,
     )
 
     from wsfast.exceptions import ProtocolError
@@ -28,6 +29,9 @@ with instrumented():
 
 # First bytes of frames that can follow each other, and a few that never may.
 FIRST_BYTES = bytes.fromhex("81 82 01 02 00 80 88 89 8a c1 c2 41 42 c0 83 09")
+
+# Of memory, one call after the other: of one message, of a few, and of many.
+BUDGETS = (1, 300, 5000)
 
 # Role, three limits, compression, decoding, reserved bits; key; type of the wire.
 _SERVER = bytes.fromhex("00 000000 00 00 00 37fa213d 00")
@@ -72,6 +76,7 @@ def check(data: bytes) -> None:
 
     same_decoding(wire, cuts, role, message_options)
     same_taking(wire, cuts, range(len(cuts)), role, message_options)
+    same_within(wire, cuts, BUDGETS, role, message_options)
     same_parsing(wire, cuts, role, frame_options)
     same_splitting(wire, role, max_frame_size)
     for frame in parsed(wire, role, frame_options):

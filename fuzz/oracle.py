@@ -8,17 +8,19 @@ the result is held against that, too.
 """
 
 import sys
-from itertools import pairwise
+from itertools import cycle, pairwise
 from types import SimpleNamespace
 
 from wsfast import _simd
 from wsfast.exceptions import ProtocolError
-from wsfast.frames import codec_c, codec_py, messages_c, messages_py
+from wsfast.frames import codec_c, codec_py, memory_c, memory_py, messages_c, messages_py
 from wsfast.kernels import mask_c, mask_py, utf8_c, utf8_py
 from wsfast.rfc6455 import Role
 
-C = SimpleNamespace(mask=mask_c, utf8=utf8_c, codec=codec_c, messages=messages_c)
-PYTHON = SimpleNamespace(mask=mask_py, utf8=utf8_py, codec=codec_py, messages=messages_py)
+C = SimpleNamespace(mask=mask_c, utf8=utf8_c, codec=codec_c, memory=memory_c, messages=messages_c)
+PYTHON = SimpleNamespace(
+    mask=mask_py, utf8=utf8_py, codec=codec_py, memory=memory_py, messages=messages_py
+)
 
 
 def pieces(wire, cuts):
@@ -80,6 +82,40 @@ def _put_together(steps):
         if part is not None:
             parts.append(part)
     return received, None
+
+
+def same_within(wire, cuts, budgets, role, options):
+    """Decode with both twins up to budgets of memory, in turn, and feed on what was left.
+
+    Each call stops where its budget says, and in all it is what comes without one.
+    """
+
+    def decoded(twin):
+        decoder = twin.messages.MessageDecoder(role, **options)
+        return _within(decoder, wire, cuts, cycle(budgets), twin.memory.memory_of)
+
+    steps = _same(decoded)
+    plain = _same(lambda twin: _trace(twin.messages.MessageDecoder(role, **options), wire, cuts))
+    assert _in_all(steps) == _in_all(plain)
+    return steps
+
+
+def _within(decoder, wire, cuts, budgets, memory_of):
+    """What each call brought, until all was used or it failed."""
+    steps = []
+    for piece in pieces(wire, cuts):
+        while piece:
+            budget = next(budgets)
+            try:
+                received, used = decoder.feed_within(piece, budget)
+            except ProtocolError as exc:
+                return [*steps, _failure(exc)]
+            costs = [memory_of(item) for item in received]
+            assert sum(costs[:-1]) < budget or len(costs) <= 1
+            assert used == len(piece) or sum(costs) >= budget
+            steps.append([_plain(item) for item in received])
+            piece = piece[used:]
+    return steps
 
 
 def same_parsing(wire, cuts, role, options):
@@ -236,9 +272,13 @@ def _trace(parser, wire, cuts):
         try:
             steps.append([_plain(item) for item in parser.feed(piece)])
         except ProtocolError as exc:
-            completed = [_plain(item) for item in exc.completed]
-            steps.append((type(exc), exc.args, exc.reason, exc.close_code, str(exc), completed))
+            steps.append(_failure(exc))
     return steps
+
+
+def _failure(exc):
+    completed = [_plain(item) for item in exc.completed]
+    return type(exc), exc.args, exc.reason, exc.close_code, str(exc), completed
 
 
 def _plain(item):

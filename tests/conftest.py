@@ -29,6 +29,7 @@ TWINS = {
     "mask": "wsfast.kernels.mask",
     "utf8": "wsfast.kernels.utf8",
     "codec": "wsfast.frames.codec",
+    "memory": "wsfast.frames.memory",
     "messages": "wsfast.frames.messages",
     "stream": "wsfast.asyncio.stream",
 }
@@ -57,7 +58,7 @@ KERNELS = _kernel_names()
 
 @pytest.fixture(scope="session", params=BACKENDS)
 def backend(request):
-    """The modules ``mask``, ``utf8``, ``codec``, ``messages`` and ``stream`` of one backend."""
+    """The modules of one backend, by their names in ``TWINS``."""
     return _twins("py" if request.param == "python" else "c")
 
 

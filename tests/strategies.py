@@ -155,6 +155,11 @@ decoder_options = st.fixed_dictionaries(
     },
 )
 
+# Of memory, for one call after the other: of one message, of a few, and of all.
+budgets = st.lists(
+    st.one_of(st.integers(0, 2000), st.sampled_from([10_000, 1 << 20])), min_size=1, max_size=4
+)
+
 parser_options = st.fixed_dictionaries(
     {"allowed_rsv": st.sampled_from([0, 0x10, 0x20, 0x40, 0x70])},
     optional={"max_frame_size": limits},

@@ -10,6 +10,7 @@ from conftest import PYTHON_ONLY
 from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import (
+    budgets,
     characters,
     cut_wires,
     decoder_options,
@@ -42,6 +43,12 @@ def test_parts_of_messages_are_taken_alike(data, role, options):
     reads = st.integers(0, len(cuts))
     takes = data.draw(st.one_of(st.just(range(len(cuts) + 1)), st.sets(reads, max_size=8)))
     oracle.same_taking(wire, cuts, takes, role, options)
+
+
+@given(st.data(), roles, decoder_options, budgets)
+def test_a_budget_stops_both_at_the_same_places(data, role, options, some_budgets):
+    wire, cuts = data.draw(cut_wires(role, rsv=0x40 if options["compression"] else 0))
+    oracle.same_within(wire, cuts, some_budgets, role, options)
 
 
 @given(st.lists(shards, min_size=1, max_size=6), roles, st.booleans())

@@ -8,6 +8,7 @@ import pytest
 from conftest import TWINS
 
 from wsfast.exceptions import ProtocolError
+from wsfast.frames.received import Close, CompressedMessage, Ping, Pong
 from wsfast.rfc6455 import Opcode, Role
 
 # Of the source, where the .pyx are; a wheel has none.
@@ -217,6 +218,22 @@ CALLS = {
             lambda m, x=x: m.messages.MessageDecoder(Role.CLIENT).feed(x)
             for x in NOT_BYTES + NOT_CONTIGUOUS
         ],
+        *[
+            lambda m, x=x: m.messages.MessageDecoder(Role.CLIENT).feed_within(x, 1)
+            for x in NOT_BYTES + NOT_CONTIGUOUS
+        ],
+        *[
+            lambda m, x=x: m.messages.MessageDecoder(Role.CLIENT).feed_within(b"", x)
+            for x in (-1, "1", 1.0, -(1 << 70), None, 1 << 70, True)
+        ],
+        lambda m: m.messages.MessageDecoder(Role.CLIENT).feed_within(None, -1),
+    ],
+    "memory_of": [
+        *[lambda m, x=x: m.memory.memory_of(x) for x in ("", b"", "a", "Grüße", "水", "𝄞", b"a")],
+        *[lambda m, x=x: m.memory.memory_of(x) for x in (Ping(b"a"), Pong(), Close(1000, "é"))],
+        *[lambda m, x=x: m.memory.memory_of(Ping(x)) for x in (None, 3, "a", bytearray(3), [])],
+        lambda m: m.memory.memory_of(CompressedMessage(Opcode.TEXT, bytes(100))),
+        *[lambda m, x=x: m.memory.memory_of(x) for x in (None, 3, bytearray(3), [1, 2], object)],
     ],
     "MessageEncoder": [
         *[lambda m, x=x: m.messages.MessageEncoder(x) for x in ("server", None, 1)],

@@ -30,6 +30,7 @@ from .frames import (
     Pong,
     encode_message,
     masking_key,
+    memory_of,
     serialize_frame,
     split_frames,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "is_valid_utf8",
     "kernel",
     "masking_key",
+    "memory_of",
     "patch",
     "serialize_frame",
     "split_frames",

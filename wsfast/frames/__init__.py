@@ -7,9 +7,11 @@ from .received import Close, CompressedMessage, Ping, Pong
 
 if TYPE_CHECKING or not USE_EXTENSIONS:
     from .codec_py import Frame, FrameParser, masking_key, serialize_frame, split_frames
+    from .memory_py import memory_of
     from .messages_py import MessageDecoder, MessageEncoder, encode_message
 else:
     from .codec_c import Frame, FrameParser, masking_key, serialize_frame, split_frames
+    from .memory_c import memory_of
     from .messages_c import MessageDecoder, MessageEncoder, encode_message
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "Pong",
     "encode_message",
     "masking_key",
+    "memory_of",
     "serialize_frame",
     "split_frames",
 ]

@@ -47,6 +47,14 @@ def fragment_size_of(value: int | None) -> int:
     return limit_of(value, "fragment_size")
 
 
+def not_received(message: object) -> TypeError:
+    """Build the error for an object that no decoder returns."""
+    return TypeError(
+        "message must be what a MessageDecoder returns (str, bytes, CompressedMessage, Ping, Pong "
+        f"or Close), not {type(message).__name__}"
+    )
+
+
 def check_rsv(rsv: int, name: str) -> int:
     """Check that only reserved bits are set."""
     if not isinstance(rsv, int):

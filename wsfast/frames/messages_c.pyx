@@ -16,6 +16,7 @@ from cpython.bytes cimport (
     PyBytes_FromStringAndSize,
     PyBytes_GET_SIZE,
 )
+from cpython.list cimport PyList_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -29,23 +30,25 @@ from .codec_c cimport (
     CLOSE,
     CONTROL_BIT,
     FIN,
+    FrameReader,
     MAX_CONTROL_PAYLOAD,
+    MAX_HEADER_SIZE,
     NONE,
     OPCODE_BITS,
     OPCODES,
     PING,
     RSV1,
     TEXT,
-    FrameReader,
-    reset_reader,
     header_size,
     limit,
     next_key,
     read_header,
+    reset_reader,
     room_to_gather,
     violation_of,
     write_header,
 )
+from .memory_c cimport memory_of_message
 
 from collections.abc import Iterable
 from typing import NoReturn
@@ -60,6 +63,7 @@ from .received import Close, CompressedMessage, Ping, Pong, Received
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
     void Py_XDECREF(PyObject* o)
+    PyObject* PyList_GET_ITEM(list items, Py_ssize_t index)
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
     PyObject* new_text "PyUnicode_New"(Py_ssize_t size, Py_UCS4 maxchar) except NULL
     int PyUnicode_Resize(PyObject** text, Py_ssize_t size) except -1
@@ -77,6 +81,12 @@ __all__ = ["MessageDecoder", "MessageEncoder", "encode_message"]
 # an ASCII str that would have been made for nothing (100 bytes: 45 ns a message against 60).
 cdef enum:
     SCRATCH_SIZE = 4096
+
+# The most memory that a byte of the wire can cost, for reads that are too short to reach a budget:
+# a ping or a compressed message of one byte takes 3 bytes (7 when masked), and costs 104.
+cdef enum:
+    MEMORY_A_BYTE = 35
+    MEMORY_A_MASKED_BYTE = 15
 
 
 cdef class MessageDecoder:
@@ -204,15 +214,55 @@ cdef class MessageDecoder:
         cdef list received = []
         if PyBytes_CheckExact(data):
             self.decode_or_fail(
-                <uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), received, True
+                <uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), received, True,
+                PY_SSIZE_T_MAX,
             )
             return received
         acquire(data, &view, "data")
         try:
-            self.decode_or_fail(<uint8_t*>view.buf, view.len, received, False)
+            self.decode_or_fail(<uint8_t*>view.buf, view.len, received, False, PY_SSIZE_T_MAX)
         finally:
             PyBuffer_Release(&view)
         return received
+
+    def feed_within(self, data: Buffer, budget: int | None) -> tuple[list[Received], int]:
+        """Take the next bytes from the wire, as ``feed`` does, but stop at a budget of memory.
+
+        For whoever lets messages wait and has to bound what they cost: a byte of the wire may cost
+        35 of memory. It stops between two messages, as soon as those that it has made cost
+        ``budget`` or more. A message that is complete is made in any case.
+
+        Args:
+            data: bytes-like and contiguous, of any length. It is not kept.
+            budget: bytes of memory, as ``memory_of`` counts them; None for no limit.
+
+        Returns:
+            What ``feed`` returns, as far as it went; and how many bytes of ``data`` it has used:
+            all, unless it stopped. The others have to be fed next.
+
+        Raises:
+            TypeError: ``budget`` is not an int, or what ``feed`` raises.
+            ValueError: ``budget`` is negative, or what ``feed`` raises.
+            ProtocolError, RuntimeError: as ``feed`` raises them.
+
+        >>> decoder = MessageDecoder(Role.CLIENT)
+        >>> decoder.feed_within(bytes.fromhex("81 01 41  81 01 42"), 50)
+        (['A'], 3)
+        """
+        cdef Py_buffer view
+        cdef list received = []
+        cdef Py_ssize_t used, most = limit(budget, "budget")
+        acquire(data, &view, "data")
+        try:
+            used = self.decode_or_fail(
+                <uint8_t*>view.buf, view.len, received, PyBytes_CheckExact(data), most
+            )
+        finally:
+            PyBuffer_Release(&view)
+        self.failure = INTERRUPTED  # unless there is memory for the result
+        result = received, used
+        self.failure = None
+        return result
 
     def take_partial(self) -> str | bytes | None:
         """Take what has come so far of the message in progress, and go on with the rest.
@@ -263,35 +313,47 @@ cdef class MessageDecoder:
         """Whether a message is in progress: its first frame has begun, its last has not ended."""
         return self.fragments > 0
 
-    cdef int decode_or_fail(
-        self, const uint8_t* p, Py_ssize_t n, list received, bint reads_bytes
+    cdef Py_ssize_t decode_or_fail(
+        self, const uint8_t* p, Py_ssize_t n, list received, bint reads_bytes, Py_ssize_t budget
     ) except -1:
+        cdef Py_ssize_t used
         if self.failure is not None:
             raise self.failure[0](*self.failure[1])
         self.failure = INTERRUPTED
         self.reads_bytes = reads_bytes
         try:
-            self.decode(p, n, received)
+            used = self.decode(p, n, received, budget)
         except ProtocolError as exc:
             exc.completed = received
             self.failure = type(exc), exc.args
             self.drop_message()
             raise
         self.failure = None
-        return 0
+        return used
 
     @cython.final
-    cdef int decode(self, const uint8_t* p, Py_ssize_t n, list received) except -1:
+    cdef Py_ssize_t decode(
+        self, const uint8_t* p, Py_ssize_t n, list received, Py_ssize_t budget
+    ) except -1:
+        """Decode until nothing is left, or the messages cost `budget`. Returns how many of the n
+        bytes were used."""
+        cdef const uint8_t* start = p
         cdef const uint8_t* end = p + n
         cdef FrameReader* reader = &self.reader
-        cdef Py_ssize_t size
+        cdef Py_ssize_t size, counted = 0, cost = 0
+        cdef bint counts = self.may_cost(n, budget)
         while p < end and not self.closed:
+            if counts and PyList_GET_SIZE(received) > counted:
+                cost += memory_of_message(<object>PyList_GET_ITEM(received, counted))
+                counted += 1
+                if cost >= budget:
+                    return p - start
             if reader.remaining < 0:
                 p = read_header(reader, p, end, self.fragments > 0)
                 if reader.violation != NONE:
                     raise violation_of(reader)
                 if reader.remaining < 0:
-                    return 0
+                    return n
                 if not reader.first & CONTROL_BIT:
                     self.begin_frame()
                     if (
@@ -318,7 +380,14 @@ cdef class MessageDecoder:
                     received.append(self.complete_control_frame())
                 elif reader.first & FIN:
                     received.append(self.complete_message())
-        return 0
+        return n
+
+    @cython.final
+    cdef inline bint may_cost(self, Py_ssize_t n, Py_ssize_t budget) noexcept:
+        """Whether messages out of the next n bytes could cost the budget at all. With them counts
+        what has come of a message and of a control frame, which may have a header each."""
+        cdef Py_ssize_t come = self.have + <Py_ssize_t>self.control_size + 2 * MAX_HEADER_SIZE
+        return n + come >= budget // (MEMORY_A_MASKED_BYTE if self.reader.masked else MEMORY_A_BYTE)
 
     @cython.final
     cdef inline int begin_frame(self) except -1:
@@ -498,7 +567,15 @@ cdef class MessageDecoder:
 
 cdef list feed_memory(object decoder, const uint8_t* p, Py_ssize_t n):
     cdef list received = []
-    (<MessageDecoder?>decoder).decode_or_fail(p, n, received, True)
+    (<MessageDecoder?>decoder).decode_or_fail(p, n, received, True, PY_SSIZE_T_MAX)
+    return received
+
+
+cdef list feed_memory_within(
+    object decoder, const uint8_t* p, Py_ssize_t n, Py_ssize_t budget, Py_ssize_t* consumed
+):
+    cdef list received = []
+    consumed[0] = (<MessageDecoder?>decoder).decode_or_fail(p, n, received, True, budget)
     return received
 
 

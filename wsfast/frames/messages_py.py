@@ -27,6 +27,7 @@ from ..rfc6455 import (
 from . import violations
 from .arguments import INTERRUPTED, expects_mask, fragment_size_of, limit_of
 from .codec_py import header, masking_key, read_header
+from .memory_py import memory_of
 from .received import Close, CompressedMessage, Ping, Pong, Received
 
 __all__ = ["MessageDecoder", "MessageEncoder", "encode_message"]
@@ -145,6 +146,33 @@ class MessageDecoder:
             TypeError: ``data`` is not bytes-like.
             ValueError: ``data`` is not contiguous.
         """
+        return self.feed_within(data, None)[0]
+
+    def feed_within(self, data: Buffer, budget: int | None) -> tuple[list[Received], int]:
+        """Take the next bytes from the wire, as ``feed`` does, but stop at a budget of memory.
+
+        For whoever lets messages wait and has to bound what they cost: a byte of the wire may cost
+        35 of memory. It stops between two messages, as soon as those that it has made cost
+        ``budget`` or more. A message that is complete is made in any case.
+
+        Args:
+            data: bytes-like and contiguous, of any length. It is not kept.
+            budget: bytes of memory, as ``memory_of`` counts them; None for no limit.
+
+        Returns:
+            What ``feed`` returns, as far as it went; and how many bytes of ``data`` it has used:
+            all, unless it stopped. The others have to be fed next.
+
+        Raises:
+            TypeError: ``budget`` is not an int, or what ``feed`` raises.
+            ValueError: ``budget`` is negative, or what ``feed`` raises.
+            ProtocolError, RuntimeError: as ``feed`` raises them.
+
+        >>> decoder = MessageDecoder(Role.CLIENT)
+        >>> decoder.feed_within(bytes.fromhex("81 01 41  81 01 42"), 50)
+        (['A'], 3)
+        """
+        budget = limit_of(budget, "budget")
         data = bytes_of(data, "data")
         if self._failure is not None:
             error, arguments = self._failure
@@ -152,14 +180,15 @@ class MessageDecoder:
         self._failure = INTERRUPTED
         received: list[Received] = []
         try:
-            self._decode(data, received)
+            used = self._decode(data, received, budget)
         except ProtocolError as exc:
             exc.completed = received
             self._failure = type(exc), exc.args
             self._drop_message()
             raise
+        result = received, used
         self._failure = None
-        return received
+        return result
 
     def take_partial(self) -> str | bytes | None:
         """Take what has come so far of the message in progress, and go on with the rest.
@@ -198,9 +227,18 @@ class MessageDecoder:
         """Whether a message is in progress: its first frame has begun, its last has not ended."""
         return self._fragments > 0
 
-    def _decode(self, data: bytes, received: list[Received]) -> None:
-        position, end = 0, len(data)
+    def _decode(self, data: bytes, received: list[Received], budget: int) -> int:
+        """Decode until nothing is left, or the messages cost ``budget``. Returns how many bytes of
+        ``data`` were used."""
+        size = end = len(data)
+        position = counted = cost = 0
+        counts = budget < sys.maxsize
         while position < end and not self._closed:
+            if counts and len(received) > counted:
+                cost += memory_of(received[counted])
+                counted += 1
+                if cost >= budget:
+                    return size - (end - position)
             if self._remaining < 0:
                 if self._head:
                     data, position = self._head + data[position:], 0
@@ -215,7 +253,7 @@ class MessageDecoder:
                 )
                 if found is None:
                     self._head = data[position:]
-                    return
+                    return size
                 position, first, length, key = found
                 self._first, self._remaining, self._key = first, length, key
                 if not first & CONTROL_BIT:
@@ -245,6 +283,7 @@ class MessageDecoder:
                     received.append(self._complete_control_frame())
                 elif self._first & FIN:
                     received.append(self._complete_message(bytes(self._message)))
+        return size
 
     def _begin_frame(self, first: int, length: int) -> None:
         """Begin a data frame: count it, and hold its declared length against the limits."""

@@ -13,7 +13,7 @@ from ..kernels.utf8_py import first_error
 from ..rfc6455 import MAX_CONTROL_PAYLOAD, CloseCode, Opcode, may_be_sent
 from . import violations
 
-__all__ = ["Close", "CompressedMessage", "Ping", "Pong", "Received"]
+__all__ = ["OBJECT_SIZE", "Close", "CompressedMessage", "Ping", "Pong", "Received"]
 
 _MAX_REASON = MAX_CONTROL_PAYLOAD - 2  # behind the code
 _NO_STATUS = CloseCode.NO_STATUS_RECEIVED.value
@@ -111,6 +111,10 @@ class CompressedMessage:
     opcode: Opcode
     payload: bytes
 
+
+# What each of these objects takes in CPython of 64 bits, besides what it refers to: a head for the
+# garbage collector, one for the object, and one or two attributes, rounded up to 16 bytes.
+OBJECT_SIZE = 48
 
 # What MessageDecoder.feed returns a list of.
 Received: TypeAlias = str | bytes | Ping | Pong | Close | CompressedMessage
