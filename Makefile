@@ -120,6 +120,7 @@ sanitize: build
 	cd build/sanitize && $(RUN)=1 PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
 	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	  $(BIN)/python -m pytest -q -p no:cacheprovider -n 2 tests/kernels tests/frames tests/test_differential.py \
+	  tests/test_nomemory.py \
 	  tests/asyncio/test_stream.py tests/asyncio/test_read_buffer.py tests/asyncio/test_websocket_*.py
 
 # The NEON kernels, cross-compiled and run by qemu: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross

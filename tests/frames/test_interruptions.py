@@ -77,6 +77,29 @@ def test_a_second_init_that_fails_changes_nothing(parser_class):
     assert ping.payload == b"A" * 125
 
 
+class Undecided:
+    """What is neither true nor false, as an array may be."""
+
+    def __bool__(self):
+        raise ValueError("neither")
+
+
+@pytest.mark.parametrize("option", ["compression", "decode"])
+def test_a_second_init_whose_options_cannot_be_read_changes_nothing(backend, option):
+    decoder = backend.messages.MessageDecoder(Role.CLIENT)
+    assert decoder.feed(header(TEXT | 0x80, 5, False) + b"Hel") == []
+    with pytest.raises(ValueError, match="neither"):
+        decoder.__init__(Role.SERVER, **{option: Undecided()})
+    assert decoder.feed(b"lo") == ["Hello"]
+
+
+def test_a_second_init_of_an_encoder_that_fails_changes_nothing(backend):
+    encoder = backend.messages.MessageEncoder(Role.SERVER, fragment_size=3)
+    with pytest.raises(ValueError, match="fragment_size must be 1 or more"):
+        encoder.__init__(Role.CLIENT, fragment_size=0)
+    assert encoder.encode("Hello").hex(" ") == "01 03 48 65 6c 80 02 6c 6f"
+
+
 def test_a_second_init_begins_anew(parser_class):
     parser = parser_class(Role.CLIENT)
     assert parser.feed(header(TEXT, 10, False) + b"12345") == []

@@ -2,7 +2,9 @@
 
 import ctypes
 import mmap
+import sys
 from array import array
+from contextlib import suppress
 
 import pytest
 from wires import KEY, naive_mask
@@ -169,3 +171,18 @@ def test_in_place_wants_a_writable_buffer(mask, data):
     kind = type(data).__name__
     with pytest.raises(TypeError, match=f"buffer must be writable, but this {kind} is read-only"):
         mask.apply_mask_inplace(data, KEY)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ is new in 3.12")
+def test_in_place_nothing_read_only_is_written_to_whatever_it_says_next(mask):
+    class Changing:
+        views = 0
+
+        def __buffer__(self, flags):
+            self.views += 1
+            return memoryview(original if self.views == 1 else bytearray(b"Hello"))
+
+    original = bytes.fromhex("48656c6c6f")
+    with suppress(TypeError):
+        mask.apply_mask_inplace(Changing(), KEY)
+    assert original == b"Hello"

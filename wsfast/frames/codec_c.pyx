@@ -174,9 +174,11 @@ cdef class FrameParser:
         try:
             self.parse(p, n, frames)
         except ProtocolError as exc:
-            exc.completed = frames
-            self.failure = type(exc), exc.args
-            self.drop_payload()
+            # For want of memory for its traceback, Cython makes it a MemoryError even here.
+            if isinstance(exc, ProtocolError):
+                exc.completed = frames
+                self.failure = type(exc), exc.args
+                self.drop_payload()
             raise
         self.failure = None
         return 0

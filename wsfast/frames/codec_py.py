@@ -123,12 +123,14 @@ class FrameParser:
     def __init__(
         self, role: Role, *, max_frame_size: int | None = 1 << 20, allowed_rsv: int = 0
     ) -> None:
-        # All arguments first, so that a second call that fails leaves no half of itself.
-        self._masked, self._max_frame_size, self._allowed_rsv = (
-            expects_mask(role),
-            limit_of(max_frame_size, "max_frame_size"),
-            check_rsv(allowed_rsv, "allowed_rsv"),
-        )
+        masked = expects_mask(role)
+        frame_size = limit_of(max_frame_size, "max_frame_size")
+        rsv = check_rsv(allowed_rsv, "allowed_rsv")
+        payload = bytearray()
+        # Nothing can fail from here on, so that a second call leaves no half of the first.
+        self._masked = masked
+        self._max_frame_size = frame_size
+        self._allowed_rsv = rsv
         self._in_message = False
         self._failure: tuple[type[Exception], tuple[object, ...]] | None = None
         self._head = b""  # what has come of a header that is not complete
@@ -136,7 +138,7 @@ class FrameParser:
         self._first = 0
         self._key = b""
         self._remaining = -1  # bytes of payload to come; -1 between frames
-        self._payload = bytearray()
+        self._payload = payload
 
     def __reduce__(self) -> NoReturn:
         raise not_copied(self)

@@ -324,9 +324,11 @@ cdef class MessageDecoder:
         try:
             used = self.decode(p, n, received, budget)
         except ProtocolError as exc:
-            exc.completed = received
-            self.failure = type(exc), exc.args
-            self.drop_message()
+            # For want of memory for its traceback, Cython makes it a MemoryError even here.
+            if isinstance(exc, ProtocolError):
+                exc.completed = received
+                self.failure = type(exc), exc.args
+                self.drop_message()
             raise
         self.failure = None
         return used
@@ -603,8 +605,10 @@ cdef class MessageEncoder:
         self.fragment_size = PY_SSIZE_T_MAX
 
     def __init__(self, role: Role, *, fragment_size: int | None = None) -> None:
-        self.masks = masks(role)
-        self.fragment_size = fragment_size_of(fragment_size)
+        cdef bint masked = masks(role)
+        cdef Py_ssize_t most = fragment_size_of(fragment_size)
+        # Nothing can fail from here on, so that a second call leaves no half of the first.
+        self.masks, self.fragment_size = masked, most
 
     def __reduce__(self) -> NoReturn:
         raise not_copied(self)
@@ -639,17 +643,21 @@ cdef class MessageEncoder:
             TypeError: a message that is neither text nor bytes-like.
             ValueError: bytes that are not contiguous.
         """
-        cdef list payloads = [
-            message if isinstance(message, (str, bytes)) else bytes_of(message, "message")
-            for message in messages
-        ]
-        cdef Py_ssize_t count = len(payloads), total = 0, size, i
+        cdef list payloads = []
+        cdef Py_ssize_t count, total = 0, size, i
         # Copies, because next_key runs Python, which may run anything.
         cdef bint masks = self.masks
         cdef Py_ssize_t fragment_size = self.fragment_size
-        cdef Py_ssize_t* sizes = <Py_ssize_t*>PyMem_Malloc((count + 1) * sizeof(Py_ssize_t))
+        cdef Py_ssize_t* sizes
         cdef bytes wire
         cdef uint8_t* dst
+        # No comprehension: when a list cannot grow, Cython releases the item twice.
+        for message in messages:
+            payloads.append(
+                message if isinstance(message, (str, bytes)) else bytes_of(message, "message")
+            )
+        count = len(payloads)
+        sizes = <Py_ssize_t*>PyMem_Malloc((count + 1) * sizeof(Py_ssize_t))
         if sizes is NULL:
             raise MemoryError
         try:

@@ -99,15 +99,19 @@ class MessageDecoder:
         compression: bool = False,
         decode: bool = True,
     ) -> None:
-        # All arguments first, so that a second call that fails leaves no half of itself.
-        self._masked, self._max_size, self._max_frame_size, self._max_fragments = (
-            expects_mask(role),
+        masked = expects_mask(role)
+        limits = (
             limit_of(max_size, "max_size"),
             limit_of(max_frame_size, "max_frame_size"),
             limit_of(max_fragments, "max_fragments"),
         )
-        self._allowed_rsv = RSV1 if compression else 0
-        self._decode_text = bool(decode)
+        allowed_rsv, decode_text = RSV1 if compression else 0, bool(decode)
+        message, utf8 = bytearray(), Utf8Validator()
+        # Nothing can fail from here on, so that a second call leaves no half of the first.
+        self._masked = masked
+        self._max_size, self._max_frame_size, self._max_fragments = limits
+        self._allowed_rsv = allowed_rsv
+        self._decode_text = decode_text
         self._closed = False
         self._failure: tuple[type[Exception], tuple[object, ...]] | None = None
         self._head = b""  # what has come of a header that is not complete
@@ -119,9 +123,9 @@ class MessageDecoder:
         # The message whose frames are coming:
         self._opening = 0  # first byte of its first header
         self._fragments = 0  # its frames so far; 0 between messages
-        self._message = bytearray()
+        self._message = message
         self._taken = 0  # bytes of it that take_partial() has handed out
-        self._utf8 = Utf8Validator()
+        self._utf8 = utf8
 
     def __reduce__(self) -> NoReturn:
         raise not_copied(self)
@@ -218,8 +222,9 @@ class MessageDecoder:
             piece = piece[: len(piece) - len(rest)]
         if not piece:
             return None
-        self._message = bytearray(rest)
-        self._taken += len(piece)
+        message, taken = bytearray(rest), self._taken + len(piece)
+        # Nothing can fail from here on: what is not returned has not been taken.
+        self._message, self._taken = message, taken
         return text if self._opening & OPCODE_BITS == _TEXT and self._decode_text else piece
 
     @property
@@ -360,8 +365,9 @@ class MessageEncoder:
     __slots__ = ("_fragment_size", "_masks")
 
     def __init__(self, role: Role, *, fragment_size: int | None = None) -> None:
-        self._masks = not expects_mask(role)
-        self._fragment_size = fragment_size_of(fragment_size)
+        masks, fragment_size = not expects_mask(role), fragment_size_of(fragment_size)
+        # Nothing can fail from here on, so that a second call leaves no half of the first.
+        self._masks, self._fragment_size = masks, fragment_size
 
     def __reduce__(self) -> NoReturn:
         raise not_copied(self)
@@ -380,7 +386,7 @@ class MessageEncoder:
             TypeError: neither text nor bytes-like.
             ValueError: bytes that are not contiguous.
         """
-        return b"".join(self._frames(message))
+        return b"".join(self._frames(*_payload_of(message)))
 
     def encode_all(self, messages: Iterable[str | Buffer]) -> bytes:
         """Encode many messages into one piece, to be written at once.
@@ -396,17 +402,15 @@ class MessageEncoder:
             TypeError: a message that is neither text nor bytes-like.
             ValueError: bytes that are not contiguous.
         """
-        payloads = [
+        held = [
             message if isinstance(message, (str, bytes)) else bytes_of(message, "message")
             for message in messages
         ]
-        return b"".join([piece for payload in payloads for piece in self._frames(payload)])
+        # All of them before the first masking key is drawn.
+        payloads = [_payload_of(message) for message in held]
+        return b"".join([piece for payload in payloads for piece in self._frames(*payload)])
 
-    def _frames(self, message: str | Buffer) -> list[bytes]:
-        if isinstance(message, str):
-            opcode, payload = _TEXT, encode_utf8(message)
-        else:
-            opcode, payload = _BINARY, bytes_of(message, "message")
+    def _frames(self, opcode: int, payload: bytes) -> list[bytes]:
         pieces: list[bytes] = []
         position, end = 0, len(payload)
         while True:
@@ -422,6 +426,13 @@ class MessageEncoder:
                 pieces += header(first, len(fragment), 0), fragment
             if position == end:
                 return pieces
+
+
+def _payload_of(message: str | Buffer) -> tuple[int, bytes]:
+    """The opcode and the payload that a message is sent as."""
+    if isinstance(message, str):
+        return _TEXT, encode_utf8(message)
+    return _BINARY, bytes_of(message, "message")
 
 
 def encode_message(message: str | Buffer, role: Role, *, fragment_size: int | None = None) -> bytes:

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 else:
     Buffer = bytes | bytearray | memoryview | array | mmap
 
-__all__ = ["Buffer", "bytes_of", "check_writable", "not_bytes_like", "not_contiguous", "not_copied"]
+__all__ = [
+    "Buffer",
+    "bytes_of",
+    "check_writable",
+    "not_bytes_like",
+    "not_contiguous",
+    "not_copied",
+    "read_only",
+]
 
 
 def bytes_of(data: Buffer, name: str) -> bytes:
@@ -39,7 +47,7 @@ def bytes_of(data: Buffer, name: str) -> bytes:
 def check_writable(data: Buffer, name: str) -> None:
     """Raise TypeError unless ``data`` is a bytes-like object that can be written to."""
     if _view_of(data, name).readonly:
-        raise TypeError(f"{name} must be writable, but this {type(data).__name__} is read-only")
+        raise read_only(data, name)
 
 
 def _view_of(data: Buffer, name: str) -> memoryview:
@@ -52,6 +60,11 @@ def _view_of(data: Buffer, name: str) -> memoryview:
 def not_bytes_like(data: object, name: str) -> TypeError:
     """Build the error for an object that has no bytes to offer."""
     return TypeError(f"{name} must be a bytes-like object, not {type(data).__name__}")
+
+
+def read_only(data: object, name: str) -> TypeError:
+    """Build the error for bytes that cannot be written to."""
+    return TypeError(f"{name} must be writable, but this {type(data).__name__} is read-only")
 
 
 def not_copied(stateful: object) -> TypeError:

@@ -10,7 +10,7 @@ from libc.string cimport memcpy
 
 from .._simd cimport kernels, wsf_rotate_key
 
-from .buffers import Buffer, check_writable, not_bytes_like, not_contiguous
+from .buffers import Buffer, not_bytes_like, not_contiguous, read_only
 
 __all__ = ["apply_mask", "apply_mask_inplace"]
 
@@ -63,7 +63,7 @@ def apply_mask_inplace(buffer: Buffer, key: Buffer, offset: int = 0) -> None:
     acquire(buffer, &view, "buffer")
     try:
         if view.readonly:
-            check_writable(buffer, "buffer")
+            raise read_only(buffer, "buffer")
         kernels.mask(<uint8_t*>view.buf, <uint8_t*>view.buf, view.len, key_at(key, offset))
     finally:
         PyBuffer_Release(&view)

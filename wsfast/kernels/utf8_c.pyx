@@ -12,7 +12,7 @@ from cpython.bytes cimport (
     PyBytes_GET_SIZE,
 )
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memmove
 
 from .._simd cimport (
     WSF_ASCII,
@@ -111,6 +111,14 @@ def encode_utf8(text: str) -> bytes:
     return encoded
 
 
+# How far a text has been validated.
+cdef struct TextReader:
+    uint8_t pending[4]  # the bytes of the unfinished character at the end
+    size_t pending_size
+    size_t total
+    bint failed
+
+
 cdef class Utf8Validator:
     """Validate UTF-8 that arrives in pieces, cut anywhere (RFC 6455 section 8.1).
 
@@ -125,20 +133,15 @@ cdef class Utf8Validator:
     (False, False, 1, 4)
     """
 
-    # The bytes of the unfinished character at the end.
-    cdef uint8_t pending[4]
-    cdef size_t pending_size
-    cdef size_t total
-    cdef bint failed
+    cdef TextReader reader
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         """Start again, with the first byte of a new text."""
-        self.pending_size = 0
-        self.total = 0
-        self.failed = False
+        self.reader.pending_size = self.reader.total = 0
+        self.reader.failed = False
 
     def __reduce__(self) -> NoReturn:
         raise not_copied(self)
@@ -160,36 +163,61 @@ cdef class Utf8Validator:
             ValueError: ``data`` is not contiguous.
         """
         cdef Py_buffer view
+        cdef TextReader reader
         cdef size_t good = 0
         acquire(data, &view, "data")
         try:
-            if not self.failed:
-                good = self.advance(<uint8_t*>view.buf, view.len)
-                self.failed = good < <size_t>view.len
-                self.total += good
+            reader = self.reader
+            if not reader.failed:
+                good = advance(&reader, <uint8_t*>view.buf, view.len)
+            result = (
+                not reader.failed, not (reader.failed or reader.pending_size), good, reader.total
+            )
+            # Nothing can fail from here on: a piece is taken whole or not at all.
+            self.reader = reader
         finally:
             PyBuffer_Release(&view)
-        return not self.failed, not (self.failed or self.pending_size), good, self.total
+        return result
 
-    cdef size_t advance(self, const uint8_t* src, size_t n) noexcept:
-        """Validate the next n bytes. Returns how many of them can belong to valid UTF-8."""
-        cdef size_t taken = 0, unfinished
-        while self.pending_size and taken < n:
-            self.pending[self.pending_size] = src[taken]
-            if utf8_first_error(self.pending, self.pending_size + 1) == self.pending_size:
-                return taken
-            self.pending_size += 1
-            taken += 1
-            if utf8_unfinished(self.pending, self.pending_size) == 0:
-                self.pending_size = 0
-        unfinished = utf8_unfinished(src + taken, n - taken)
-        if kernels.utf8_valid(src + taken, n - taken - unfinished):
-            if utf8_first_error(src + n - unfinished, unfinished) == unfinished:
-                if unfinished:
-                    memcpy(self.pending, src + n - unfinished, unfinished)
-                    self.pending_size = unfinished
-                return n
-        return taken + utf8_first_error(src + taken, n - taken)
+
+cdef size_t advance(TextReader* reader, const uint8_t* src, size_t n) noexcept:
+    """Validate the next n bytes. Returns how many of them can belong to valid UTF-8."""
+    cdef size_t good = validate_pending(reader, src, n)
+    if good < n and reader.pending_size == 0:
+        good += validate_rest(reader, src + good, n - good)
+    reader.failed = good < n
+    reader.total += good
+    return good
+
+
+cdef size_t validate_pending(TextReader* reader, const uint8_t* src, size_t n) noexcept:
+    """Go on with the unfinished character, to its end or its first bad byte."""
+    cdef size_t taken = 0
+    while reader.pending_size and taken < n:
+        reader.pending[reader.pending_size] = src[taken]
+        if utf8_first_error(reader.pending, reader.pending_size + 1) == reader.pending_size:
+            return taken
+        reader.pending_size += 1
+        taken += 1
+        if utf8_unfinished(reader.pending, reader.pending_size) == 0:
+            reader.pending_size = 0
+    return taken
+
+
+cdef size_t validate_rest(TextReader* reader, const uint8_t* src, size_t n) noexcept:
+    """Validate from the start of a character on, and keep the last one if it is unfinished."""
+    # It is looked at where it is kept: another process may be writing to src.
+    cdef size_t last = min(n, <size_t>3), unfinished
+    memcpy(reader.pending, src + n - last, last)
+    unfinished = utf8_unfinished(reader.pending, last)
+    memmove(reader.pending, reader.pending + last - unfinished, unfinished)
+    if (
+        kernels.utf8_valid(src, n - unfinished)
+        and utf8_first_error(reader.pending, unfinished) == unfinished
+    ):
+        reader.pending_size = unfinished
+        return n
+    return utf8_first_error(src, n)
 
 
 cdef inline object decode_as_python(const uint8_t* src, size_t n):

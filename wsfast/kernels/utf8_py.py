@@ -109,20 +109,23 @@ class Utf8Validator:
         if self._failed:
             return False, False, 0, self._total
         text = self._pending + data
-        good = len(data)
+        good, pending, failed = len(data), b"", False
         try:
             _, decoded = utf_8_decode(text, "strict", False)
         except UnicodeDecodeError as exc:
-            self._failed = True
+            failed = True
             good = first_error(exc) - len(self._pending)
         else:
-            self._pending = text[decoded:]
-            if b"\xed\xa0" <= self._pending < b"\xee":
+            pending = text[decoded:]
+            if b"\xed\xa0" <= pending < b"\xee":
                 # Python keeps half a surrogate for the surrogatepass handler.
-                self._failed = True
+                failed = True
                 good -= 1
-        self._total += good
-        return not self._failed, not (self._failed or self._pending), good, self._total
+        total = self._total + good
+        result = not failed, not (failed or pending), good, total
+        # Nothing can fail from here on: a piece is taken whole or not at all.
+        self._pending, self._total, self._failed = pending, total, failed
+        return result
 
 
 def first_error(exc: UnicodeDecodeError) -> int:
