@@ -29,6 +29,7 @@ TWINS = {
     "mask": "wsfast.kernels.mask",
     "utf8": "wsfast.kernels.utf8",
     "codec": "wsfast.frames.codec",
+    "keys": "wsfast.frames.keys",
     "memory": "wsfast.frames.memory",
     "messages": "wsfast.frames.messages",
     "stream": "wsfast.asyncio.stream",

@@ -100,7 +100,7 @@ def test_we_write_messages_and_websockets_reads(backend, sent, role, fragment_si
 @given(st.data(), roles)
 def test_we_write_frames_and_websockets_reads(backend, data, role):
     frames, _ = data.draw(conversations())
-    key = backend.codec.masking_key() if role is Role.SERVER else None
+    key = backend.keys.masking_key() if role is Role.SERVER else None
     wire = b"".join(
         backend.codec.serialize_frame(opcode, payload, fin=fin, key=key)
         for opcode, payload, fin in frames

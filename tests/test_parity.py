@@ -295,7 +295,7 @@ MISCALLS = [
     lambda m: m.codec.FrameParser(Role.CLIENT, limit=1),
     lambda m: m.codec.serialize_frame(),
     lambda m: m.codec.serialize_frame(1, b"", True),
-    lambda m: m.codec.masking_key(4),
+    lambda m: m.keys.masking_key(4),
     lambda m: m.messages.MessageDecoder(),
     lambda m: m.messages.MessageDecoder(Role.CLIENT, 1),
     lambda m: m.messages.MessageDecoder(Role.CLIENT).feed(),

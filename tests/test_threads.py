@@ -79,7 +79,7 @@ def test_threads_never_share_a_key(backend):
         encoder = backend.messages.MessageEncoder(Role.CLIENT)
         drawn = []
         for _ in range(2000):
-            drawn += backend.codec.masking_key(), encoder.encode(b"")[2:]
+            drawn += backend.keys.masking_key(), encoder.encode(b"")[2:]
         return drawn
 
     keys = list(chain.from_iterable(in_threads(draw)))

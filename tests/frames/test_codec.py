@@ -1,9 +1,5 @@
 """Frames: RFC 6455 section 5, rule by rule."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from wires import (
     BINARY,
@@ -15,7 +11,6 @@ from wires import (
     PONG,
     TEXT,
     byte_by_byte,
-    drawn_from,
     feed_all,
     frame,
     header,
@@ -583,58 +578,3 @@ class TestSerializeFrame:
             codec.serialize_frame(3, payload, key=key)
         payload.clear()
         key.clear()
-
-
-class TestMaskingKey:
-    def test_a_key_is_4_bytes(self, codec):
-        key = codec.masking_key()
-        assert type(key) is bytes
-        assert len(key) == 4
-
-    def test_keys_do_not_repeat(self, codec):
-        # Of 100,000 draws among 2**32, two agree about once; a pool used twice agrees throughout.
-        keys = [codec.masking_key() for _ in range(100_000)]
-        assert len(set(keys)) >= len(keys) - 20
-
-    def test_every_bit_is_drawn(self, codec):
-        ones = [0] * 32
-        for _ in range(4096):
-            word = int.from_bytes(codec.masking_key(), "big")
-            for bit in range(32):
-                ones[bit] += word >> bit & 1
-        assert all(1700 < count < 2400 for count in ones)
-
-    def test_keys_are_entropy_of_the_operating_system_each_byte_used_once(self, codec, entropy):
-        assert drawn_from(entropy, codec.masking_key)
-
-    def test_a_block_of_entropy_lasts_for_many_keys(self, codec, entropy):
-        for _ in range(2000):
-            codec.masking_key()
-        assert len(entropy) <= 2
-
-    def test_nothing_comes_from_random(self, codec):
-        import random
-
-        random.seed(1)
-        first = codec.masking_key()
-        random.seed(1)
-        assert codec.masking_key() != first
-
-    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-    def test_a_child_process_draws_keys_of_its_own(self, codec):
-        # In a process of its own: this one may have threads, with which Python warns of fork.
-        code = f"""
-import os
-from {codec.__name__} import masking_key
-masking_key()
-read, write = os.pipe()
-if os.fork() == 0:
-    os.write(write, b"".join(masking_key() for _ in range(50)))
-    os._exit(0)
-os.wait()
-child = os.read(read, 200)
-child = {{child[i : i + 4] for i in range(0, 200, 4)}}
-print(len(child), len(child & {{masking_key() for _ in range(50)}}))
-"""
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert done.stdout.split() == ["50", "0"], done.stderr

@@ -216,7 +216,7 @@ class TestMaskingKeys:
     def test_frames_and_messages_share_them(self, backend, entropy):
         doors = cycle(
             [
-                backend.codec.masking_key,
+                backend.keys.masking_key,
                 lambda: key_of(backend.messages.encode_message("a", Role.CLIENT)),
             ]
         )

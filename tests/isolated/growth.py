@@ -7,7 +7,7 @@ from importlib import import_module
 
 # As many as there are masking keys in a block of entropy: however many keys a round takes, as many
 # are left after the last as before the first.
-ROUNDS = 1024
+ROUNDS = 1023
 
 # What the interpreter may keep meanwhile. The smallest object, kept each round, is four times that.
 SLACK = 8 * 1024

@@ -6,6 +6,7 @@ from wsfast.exceptions import ProtocolError
 from wsfast.rfc6455 import Opcode, Role
 
 codec, messages = load("frames.codec"), load("frames.messages")
+keys = load("frames.keys")
 
 KEY = b"1234"
 TEXTS = ["", "ascii" * 50, "é" * 100, "水" * 100, "𝄞" * 100, "a" * 3000 + "é"]
@@ -112,9 +113,9 @@ def serialising():
     refused(UnicodeEncodeError, codec.serialize_frame, 1, "\ud800")
 
 
-def keys():
+def drawing_keys():
     for _ in range(10):
-        codec.masking_key()
+        keys.masking_key()
 
 
 main(
@@ -127,5 +128,5 @@ main(
     parsing,
     parsing_refused,
     serialising,
-    keys,
+    drawing_keys,
 )

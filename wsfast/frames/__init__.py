@@ -6,11 +6,13 @@ from .._backend import USE_EXTENSIONS
 from .received import Close, CompressedMessage, Ping, Pong
 
 if TYPE_CHECKING or not USE_EXTENSIONS:
-    from .codec_py import Frame, FrameParser, masking_key, serialize_frame, split_frames
+    from .codec_py import Frame, FrameParser, serialize_frame, split_frames
+    from .keys_py import masking_key
     from .memory_py import memory_of
     from .messages_py import MessageDecoder, MessageEncoder, encode_message
 else:
-    from .codec_c import Frame, FrameParser, masking_key, serialize_frame, split_frames
+    from .codec_c import Frame, FrameParser, serialize_frame, split_frames
+    from .keys_c import masking_key
     from .memory_c import memory_of
     from .messages_c import MessageDecoder, MessageEncoder, encode_message
 

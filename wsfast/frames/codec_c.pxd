@@ -1,4 +1,4 @@
-# What messages_c takes from codec_c: headers in and out, the growth of a payload, masking keys.
+# What messages_c takes from codec_c: headers in and out, and the growth of a payload.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -65,8 +65,6 @@ cdef Py_ssize_t limit(object value, str name) except -1
 
 # The error for reader.violation.
 cdef object violation_of(FrameReader* reader)
-
-cdef uint32_t next_key() except? 0
 
 # The members of Opcode by value; None for those that are reserved.
 cdef tuple OPCODES

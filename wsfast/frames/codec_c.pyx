@@ -22,7 +22,6 @@ from ..kernels.buffers import Buffer, not_copied
 from ..rfc6455 import Opcode, Role
 from . import violations
 from .arguments import INTERRUPTED, check_frame, check_rsv, expects_mask, limit_of
-from .keys import KEYS_A_BLOCK, drop_at_fork, fresh_block
 from .received import Close
 
 cdef extern from "Python.h":
@@ -31,7 +30,7 @@ cdef extern from "Python.h":
     PyObject* new_bytes "PyBytes_FromStringAndSize"(char* data, Py_ssize_t size) except NULL
     int _PyBytes_Resize(PyObject** bytes, Py_ssize_t size) except -1
 
-__all__ = ["Frame", "FrameParser", "masking_key", "serialize_frame", "split_frames"]
+__all__ = ["Frame", "FrameParser", "serialize_frame", "split_frames"]
 
 OPCODES = tuple(Opcode(value) if value in set(Opcode) else None for value in range(16))
 
@@ -382,36 +381,6 @@ cdef inline int byte_of(object value) noexcept:
         return -1
     number = PyLong_AsLongAndOverflow(value, &overflow)
     return number if 0 <= number <= 0xFF and not overflow else -1
-
-
-def masking_key() -> bytes:
-    """Take a masking key: 4 bytes of the operating system's entropy, used once (section 5.3)."""
-    cdef uint32_t key = next_key()
-    return PyBytes_FromStringAndSize(<char*>&key, KEY_SIZE)
-
-
-# The keys not yet used: what is left of the last block, from its end down.
-cdef bytes key_block = b""
-cdef Py_ssize_t keys_left = 0
-
-
-cdef uint32_t next_key() except? 0:
-    global key_block, keys_left
-    cdef uint32_t key
-    if keys_left == 0:
-        key_block = fresh_block()
-        keys_left = KEYS_A_BLOCK
-    keys_left -= 1
-    memcpy(&key, PyBytes_AS_STRING(key_block) + keys_left * KEY_SIZE, KEY_SIZE)
-    return key
-
-
-def drop_block() -> None:
-    global keys_left
-    keys_left = 0
-
-
-drop_at_fork(drop_block)
 
 
 cdef void reset_reader(FrameReader* reader) noexcept:

@@ -29,10 +29,9 @@ from ..rfc6455 import (
 )
 from . import violations
 from .arguments import INTERRUPTED, OPCODES, check_frame, check_rsv, expects_mask, limit_of
-from .keys import KEYS_A_BLOCK, drop_at_fork, fresh_block
 from .received import Close
 
-__all__ = ["Frame", "FrameParser", "masking_key", "serialize_frame", "split_frames"]
+__all__ = ["Frame", "FrameParser", "serialize_frame", "split_frames"]
 
 _CONTINUATION = Opcode.CONTINUATION.value
 _CLOSE = Opcode.CLOSE.value
@@ -413,19 +412,3 @@ def header(first: int, length: int, mask_bit: int) -> bytes:
     if length < 1 << 16:
         return bytes((first, mask_bit | LENGTH_16)) + length.to_bytes(2, "big")
     return bytes((first, mask_bit | LENGTH_64)) + length.to_bytes(8, "big")
-
-
-def masking_key() -> bytes:
-    """Take a masking key: 4 bytes of the operating system's entropy, used once (section 5.3)."""
-    while True:
-        try:
-            return _unused_keys.pop()
-        except IndexError:
-            block = fresh_block()
-            _unused_keys.extend(
-                block[i * KEY_SIZE : (i + 1) * KEY_SIZE] for i in range(KEYS_A_BLOCK)
-            )
-
-
-_unused_keys: list[bytes] = []
-drop_at_fork(_unused_keys.clear)

@@ -41,13 +41,13 @@ from .codec_c cimport (
     TEXT,
     header_size,
     limit,
-    next_key,
     read_header,
     reset_reader,
     room_to_gather,
     violation_of,
     write_header,
 )
+from .keys_c cimport next_key
 from .memory_c cimport memory_of_message
 
 from collections.abc import Iterable
@@ -645,7 +645,7 @@ cdef class MessageEncoder:
         """
         cdef list payloads = []
         cdef Py_ssize_t count, total = 0, size, i
-        # Copies, because next_key runs Python, which may run anything.
+        # Copies, because a fresh block of keys is drawn by Python, which may run anything.
         cdef bint masks = self.masks
         cdef Py_ssize_t fragment_size = self.fragment_size
         cdef Py_ssize_t* sizes

@@ -26,7 +26,8 @@ from ..rfc6455 import (
 )
 from . import violations
 from .arguments import INTERRUPTED, expects_mask, fragment_size_of, limit_of
-from .codec_py import header, masking_key, read_header
+from .codec_py import header, read_header
+from .keys_py import masking_key
 from .memory_py import memory_of
 from .received import Close, CompressedMessage, Ping, Pong, Received
 
@@ -386,7 +387,8 @@ class MessageEncoder:
             TypeError: neither text nor bytes-like.
             ValueError: bytes that are not contiguous.
         """
-        return b"".join(self._frames(*_payload_of(message)))
+        opcode, payload = _payload_of(message)
+        return b"".join(self._frames(opcode, payload))
 
     def encode_all(self, messages: Iterable[str | Buffer]) -> bytes:
         """Encode many messages into one piece, to be written at once.
