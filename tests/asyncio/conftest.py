@@ -6,6 +6,7 @@ A test fails that leaves a task behind, or an error that nobody but the event lo
 import asyncio
 import inspect
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +24,12 @@ def new_loop(kind):
 
         return uvloop.new_event_loop()
     return asyncio.new_event_loop()
+
+
+@pytest.fixture(params=LOOPS)
+def make_loop(request):
+    """A function that makes an event loop, for tests that run it by themselves."""
+    return partial(new_loop, request.param)
 
 
 def run(kind, coroutine):
