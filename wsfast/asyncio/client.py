@@ -17,6 +17,9 @@ from socket import socket
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
+from ..config.proxies import parse_proxy
+from ..config.reconnect import Delays, Retry
+from ..config.reconnect import backoff as growing
 from ..exceptions import HandshakeError
 from ..protocol.handshake import USER_AGENT, ClientHandshake
 from ..protocol.http import HeaderItems, Headers, HttpLimits
@@ -25,9 +28,6 @@ from ..protocol.uri import Uri, parse_uri
 from ..rfc6455 import Role
 from .dialing import Dialer
 from .handlers import Callbacks
-from .proxy import parse_proxy
-from .reconnect import Delays, Retry
-from .reconnect import backoff as growing
 from .settings import Settings
 from .stream import read_buffer
 from .websocket import WebSocket

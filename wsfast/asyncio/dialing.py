@@ -13,11 +13,12 @@ from os import PathLike, fspath
 from socket import socket
 from typing import Any, cast
 
+from ..config.proxies import Proxy, parse_proxy, proxy_from_environment
 from ..exceptions import StateError
 from ..protocol.http import HttpLimits
 from ..protocol.uri import Uri
-from .proxy import Proxy, open_socks, open_tunnel, parse_proxy, proxy_from_environment
 from .sockets import open_socket
+from .tunnels import open_socks, open_tunnel
 
 __all__ = ["Dialer"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from urllib.parse import quote, unquote
 
-__all__ = ["Uri", "parse_uri"]
+__all__ = ["Uri", "authority", "parse_uri"]
 
 _PORTS = {"ws": 80, "wss": 443}
 
@@ -106,6 +106,11 @@ def parse_uri(uri: str) -> Uri:
         username=username,
         password=password,
     )
+
+
+def authority(host: str, port: int) -> str:
+    """Write a host and a port as in a URI: IPv6 addresses in brackets (RFC 3986 section 3.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _userinfo(text: str | None) -> tuple[str | None, str | None]:

@@ -1,4 +1,4 @@
-"""Proxies: which one a connection takes, and the way through it.
+"""The way through a proxy, to a socket or a transport that leads on.
 
 HTTP's CONNECT (RFC 9110 section 9.3.6) is spoken here, SOCKS by python-socks. (It could do CONNECT
 too, but takes what one read gives for the whole answer.) Knows hosts and ports, and nothing of what
@@ -8,110 +8,22 @@ is spoken behind the proxy.
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import ssl as tls
-from dataclasses import dataclass, field
 from typing import cast
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+from ..config.proxies import Proxy
 from ..exceptions import HandshakeError
 from ..protocol.auth import basic_auth
 from ..protocol.http import Headers, HttpLimits, Request, ResponseReader
-from ..protocol.uri import Uri
+from ..protocol.uri import authority
 from .sockets import open_socket
 from .stream import read_buffer
 
-__all__ = ["Proxy", "open_socks", "open_tunnel", "parse_proxy", "proxy_from_environment"]
-
-_PORTS = {
-    "http": 80,
-    "https": 443,
-    "socks4": 1080,
-    "socks4a": 1080,
-    "socks5": 1080,
-    "socks5h": 1080,
-}
-
-# RFC 6455 section 4.1 asks to prefer a SOCKS proxy, then the one for HTTPS, to the one for HTTP.
-_PREFERRED = {
-    False: ("ws", "socks", "https", "http", "all"),
-    True: ("wss", "socks", "https", "all"),
-}
+__all__ = ["open_socks", "open_tunnel"]
 
 # python-socks has a time-out of its own, a minute; ours is the caller's. Seconds.
 _NO_TIMEOUT = 1e6
-
-
-@dataclass(frozen=True)
-class Proxy:
-    """Where a proxy is, what it speaks, and who we are to it.
-
-    Attributes:
-        scheme: "http", "https", "socks4", "socks4a", "socks5" or "socks5h". The ones with a letter
-            behind the number leave the look-up of names to the proxy.
-        host: a name or an address.
-        port: the TCP port.
-        username: None for none; so is the password.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-
-    def __str__(self) -> str:
-        return f"proxy {self.scheme}://{_authority(self.host, self.port)}"
-
-
-def parse_proxy(url: str) -> Proxy:
-    """Take the URL of a proxy apart.
-
-    Args:
-        url: as ``"socks5h://user:password@proxy.example:1080"``; one without a scheme is http.
-
-    Raises:
-        ValueError: it names no proxy; says why, but not the password.
-    """
-    try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        port = parts.port
-    except ValueError as exc:
-        # The text quotes what stands for the port, which may be a password cut at a slash.
-        text = re.sub(r"(['\"]).*\1", "...", str(exc))
-        raise ValueError(f"the URL of the proxy cannot be taken apart: {text}") from None
-    if parts.scheme not in _PORTS:
-        raise ValueError(f"proxy of the scheme {parts.scheme!r}, and known are {', '.join(_PORTS)}")
-    if not parts.hostname:
-        raise ValueError("the URL of the proxy has no host in it")
-    return Proxy(
-        parts.scheme,
-        parts.hostname,
-        port or _PORTS[parts.scheme],
-        None if parts.username is None else unquote(parts.username),
-        None if parts.password is None else unquote(parts.password),
-    )
-
-
-def proxy_from_environment(uri: Uri) -> Proxy | None:
-    """The proxy that is set for a URI where urllib looks: the environment, or the system.
-
-    Read are ``ws_proxy`` or ``wss_proxy``, ``socks_proxy``, ``https_proxy``, ``http_proxy`` for
-    ``ws`` only, and ``all_proxy``, in this order; none for the hosts in ``no_proxy``.
-
-    Raises:
-        ValueError: what is set names no proxy.
-    """
-    proxies = getproxies()
-    if not proxies or proxy_bypass(_authority(uri.host, uri.port)):
-        return None
-    for name in _PREFERRED[uri.secure]:
-        if url := proxies.get(name):
-            # The system settings of macOS give the SOCKS proxy the scheme http.
-            return parse_proxy(url.replace("http:", "socks5h:", 1) if name == "socks" else url)
-    return None
 
 
 async def open_socks(
@@ -148,7 +60,7 @@ async def open_socks(
         proxy.password,
         rdns=proxy.scheme in ("socks4a", "socks5h"),
     )
-    failed = f"{proxy} does not connect to {_authority(host, port)}"
+    failed = f"{proxy} does not connect to {authority(host, port)}"
     try:
         return await socks.connect(host, port, timeout=_NO_TIMEOUT, local_addr=local_address)
     except ProxyError as exc:  # which does not tell a refusal from a proxy that hung up
@@ -186,7 +98,7 @@ async def open_tunnel(
         HandshakeError: it refuses (``"proxy"``; ``response`` tells more), or does not speak HTTP.
     """
     loop = asyncio.get_running_loop()
-    tunnel = _Tunnel(proxy, _authority(host, port), limits, loop)
+    tunnel = _Tunnel(proxy, authority(host, port), limits, loop)
     sock = await open_socket(proxy.host, proxy.port, local_address)
     name = proxy.host if ssl is not None else None
     try:
@@ -267,7 +179,3 @@ class _Tunnel(asyncio.BufferedProtocol):
             self.opened.set_exception(exc)
             self.opened.exception()  # it may be that nobody waits any more
             self.abort()
-
-
-def _authority(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
