@@ -29,8 +29,8 @@ from wsfast.asyncio.client import connect, timeout
 from wsfast.asyncio.handlers import Callbacks
 from wsfast.exceptions import ConnectionClosed, HandshakeError, StateError
 from wsfast.protocol.connection import State
-from wsfast.protocol.handshake import accept_key
 from wsfast.protocol.http import HttpLimits
+from wsfast.protocol.upgrade_h1 import accept_key
 
 
 @pytest.fixture(autouse=True)

@@ -21,9 +21,9 @@ from ..config.proxies import parse_proxy
 from ..config.reconnect import Delays, Retry
 from ..config.reconnect import backoff as growing
 from ..exceptions import HandshakeError
-from ..protocol.handshake import USER_AGENT, ClientHandshake
 from ..protocol.http import HeaderItems, Headers, HttpLimits
 from ..protocol.redirects import redirect_headers, redirect_target
+from ..protocol.upgrade_h1 import USER_AGENT, ClientHandshake
 from ..protocol.uri import Uri, parse_uri
 from ..rfc6455 import Role
 from .dialing import Dialer

@@ -1,7 +1,7 @@
 """The server's side of a connection until it is a WebSocket, or has had its answer.
 
 An ``Opening`` is the protocol of the transport meanwhile. It asks the program who is let in, and
-``protocol.handshake`` what is well formed; it knows nothing of frames. No task and no timer of its
+``protocol.upgrade_h1`` what is well formed; it knows nothing of frames. No task and no timer of its
 own: all openings of a server share one timer, and only what the program itself awaits is a task.
 """
 
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ..exceptions import HandshakeError
 from ..protocol.auth import basic_challenge, check_basic_auth
-from ..protocol.handshake import accept
-from ..protocol.http import Headers, HttpLimits, Request, RequestReader, Response
+from ..protocol.http import Headers, HttpLimits, Request, Response
+from ..protocol.reader_h1 import RequestReader
+from ..protocol.upgrade_h1 import accept
 from ..rfc6455 import Role
 from .handlers import Callbacks, Handler
 from .routing import Page, Route
@@ -42,7 +43,7 @@ class Reception:
 
     Args:
         find: gives the route or page of a request.
-        terms: what ``protocol.handshake.accept`` is called with, for each route.
+        terms: what ``protocol.upgrade_h1.accept`` is called with, for each route.
         headers: that go into every plain answer; those of a 101 are in ``terms``.
 
     Attributes:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 
 from ..exceptions import HandshakeError
-from ..protocol.handshake import is_upgrade
 from ..protocol.http import Request, Response
+from ..protocol.negotiation import is_upgrade
 from .handlers import Handler, check_handler
 
 if TYPE_CHECKING:
-    from ..protocol.handshake import Origins
+    from ..protocol.negotiation import Origins
 
 __all__ = ["Page", "Route", "Router"]
 

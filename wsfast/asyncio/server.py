@@ -22,8 +22,8 @@ from .._version import __version__
 from ..exceptions import ConnectionClosed, HandshakeError, StateError
 from ..frames import Close
 from ..protocol.connection import State
-from ..protocol.handshake import accept
 from ..protocol.http import HeaderItems, Headers, HttpLimits, Request
+from ..protocol.upgrade_h1 import accept
 from ..rfc6455 import CloseCode
 from .handlers import Callbacks, Handler
 from .opening import ProcessRequest, Reception
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from ..protocol.auth import Credentials
-    from ..protocol.handshake import Origins
+    from ..protocol.negotiation import Origins
     from .settings import SettingsKeywords
 
 __all__ = ["Server", "serve"]

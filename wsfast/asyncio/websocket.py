@@ -25,8 +25,8 @@ from .stream_py import raise_in_loop
 from .streaming import ReceivedPieces, is_in_pieces, pieces_of
 
 if TYPE_CHECKING:
-    from ..protocol.handshake import Accepted
     from ..protocol.http import Request, Response
+    from ..protocol.upgrade_h1 import Accepted
     from .handlers import Callbacks
     from .settings import Settings
 

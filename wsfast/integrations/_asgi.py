@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from ..exceptions import HandshakeError
-from ..protocol.handshake import Accepted
 from ..protocol.http import Headers, Request, Response
+from ..protocol.upgrade_h1 import Accepted
 
 __all__ = [
     "Event",
@@ -51,7 +51,7 @@ def read_request(data: bytes) -> tuple[Request, bytes]:
 
 
 def judged(request: Request) -> Request:
-    """What ``protocol.handshake`` shall judge: a request without a Host was let in by uvicorn."""
+    """What ``protocol.upgrade_h1`` shall judge: a request without a Host was let in by uvicorn."""
     if "Host" in request.headers:
         return request
     lines = f"{request.headers.lines}Host: \r\n"

@@ -36,8 +36,8 @@ from uvicorn.protocols.utils import (
 from ..exceptions import HandshakeError, StateError
 from ..protocol.connection import OPEN
 from ..protocol.deflate import Deflate
-from ..protocol.handshake import Accepted, accept
 from ..protocol.http import Response
+from ..protocol.upgrade_h1 import Accepted, accept
 from ._asgi import (
     Event,
     RawHeaders,

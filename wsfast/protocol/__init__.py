@@ -3,9 +3,11 @@
 from .auth import basic_auth, basic_challenge, check_basic_auth
 from .connection import Connection, Event, State
 from .deflate import Deflate
-from .handshake import Accepted, ClientHandshake, accept, accept_key, is_upgrade
 from .headers import Headers
-from .http import HttpLimits, Request, RequestReader, Response, ResponseReader
+from .http import HttpLimits, Request, Response
+from .negotiation import is_upgrade
+from .reader_h1 import RequestReader, ResponseReader
+from .upgrade_h1 import Accepted, ClientHandshake, accept, accept_key
 from .uri import Uri, parse_uri
 
 __all__ = [
