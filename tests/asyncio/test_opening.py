@@ -40,6 +40,15 @@ async def test_a_request_in_single_bytes():
         assert (await peer.head()).status == 101
 
 
+async def test_empty_lines_before_a_request_are_passed_over():
+    async with serve(echo, *HERE) as server, Peer(server) as peer:
+        for data in (b"\r\n", b"\r", b"\n" + request()):
+            peer.send(data)
+            await peer.writer.drain()
+            await asyncio.sleep(0.01)
+        assert (await peer.head()).status == 101
+
+
 async def test_frames_that_come_with_the_request_are_not_lost():
     async with serve(echo, *HERE) as server, Peer(server) as peer:
         peer.send(request() + frame(True, TEXT, b"early"))

@@ -99,6 +99,13 @@ def test_a_host_is_matched_by_its_name_and_its_port_if_the_pattern_has_one(patte
     assert (found(router, "/", host) is not None) == ours
 
 
+def test_the_host_of_an_absolute_target_decides():
+    router = Router([Route("/", handler, host="inner.example"), Route("/", handler)])
+    inner, outer = router.routes
+    assert found(router, "http://inner.example/", "example.com") == (inner, {})
+    assert found(router, "http://example.com/", "inner.example") == (outer, {})
+
+
 # Which of several.
 
 

@@ -25,6 +25,27 @@ class TestRequest:
         assert (request.path, request.query) == (path, query)
 
     @pytest.mark.parametrize(
+        ("target", "host"),
+        [
+            ("/", "example.com:81"),
+            ("/?to=http://a/", "example.com:81"),
+            ("*", "example.com:81"),
+            ("http://Other.example", "other.example"),
+            ("http://other.example?a", "other.example"),
+            ("ws://other.example:82/chat", "other.example:82"),
+            ("http://[::1]:82/", "[::1]:82"),
+            ("http://example.com@other.example/", "other.example"),
+            ("http:///chat", ""),
+        ],
+    )
+    def test_the_target_goes_before_the_host_header(self, target, host):
+        request = Request("GET", target, Headers({"Host": "Example.com:81"}))
+        assert request.host == host
+
+    def test_without_either_there_is_no_host(self):
+        assert Request("GET", "/", Headers()).host == ""
+
+    @pytest.mark.parametrize(
         ("values", "upgrades"),
         [
             ([], []),

@@ -172,6 +172,31 @@ class TestOrigins:
         assert str(error).startswith("the origin bbb")
         assert len(str(error)) < 250
 
+    @pytest.mark.parametrize(
+        ("origin", "draft_origin", "let_in"),
+        [
+            (None, None, True),
+            (None, "https://a", True),
+            (None, "https://evil", False),
+            ("https://evil", None, False),  # which does not pass for a request without an origin
+            ("https://evil", "https://a", False),
+            ("https://a", "https://evil", False),
+            ("https://a", "https://a", True),
+        ],
+    )
+    @pytest.mark.parametrize("version", ["7", "8"])
+    def test_in_the_drafts_either_header_must_be_let_in(
+        self, version, origin, draft_origin, let_in
+    ):
+        named = [("Origin", origin), ("Sec-WebSocket-Origin", draft_origin)]
+        headers = [(name, value) for name, value in named if value is not None]
+        options = {"version": version, "versions": (13, 8, 7)}
+        for origins in ([None, "https://a"], lambda origin: origin in (None, "https://a")):
+            if let_in:
+                assert negotiate(*headers, origins=origins, **options)
+            else:
+                assert verdict(*headers, origins=origins, **options) == ("origin", 403)
+
     def test_it_is_named_once(self):
         headers = ("Origin", "https://a"), ("origin", "https://a")
         assert verdict(*headers) == ("duplicate_header", 400)
@@ -336,7 +361,11 @@ class TestTheServersSubprotocol:
     def test_none(self):
         assert judge(ClientOffer(subprotocols=["a", "b"])) == (None, None)
 
-    @pytest.mark.parametrize("chosen", ["c", "a, b", "", "A"])
+    def test_none_in_an_empty_header(self):
+        offer = ClientOffer(subprotocols=["a", "b"])
+        assert judge(offer, ("Sec-WebSocket-Protocol", "")) == (None, None)
+
+    @pytest.mark.parametrize("chosen", ["c", "a, b", "A"])
     @pytest.mark.parametrize("offered", [[], ["a", "b"]])
     def test_one_that_was_not_offered(self, offered, chosen):
         offer = ClientOffer(subprotocols=offered)

@@ -92,9 +92,16 @@ class TestRequestReader:
     def test_http_1_0_is_read(self, way):
         assert read(RequestReader(), way(b"GET / HTTP/1.0\r\n\r\n")).version == "1.0"
 
-    def test_folded_lines_are_joined_by_a_space(self, way):
-        request = read(RequestReader(), way(GET + HOST + b"X-Folded: a\r\n  b\r\n\tc\r\n\r\n"))
-        assert request.headers["X-Folded"] == "a b c"
+    @pytest.mark.parametrize("lines", [b"\r\n", b"\n", b"\r\n\n\r\n\r\n"])
+    def test_empty_lines_before_it_are_passed_over(self, way, lines):
+        reader = RequestReader()
+        assert read(reader, way(lines + BROWSER + b"more")).path == "/chat"
+        assert reader.trailing == b"more"
+
+    def test_they_do_not_count_for_the_limits(self, way):
+        limits = HttpLimits(line=17, headers=1, head=29)
+        request = read(RequestReader(limits), way(b"\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n"))
+        assert request.path == "/a"
 
     def test_lines_may_end_in_line_feeds_alone(self, way):
         reader = RequestReader()
@@ -112,6 +119,12 @@ class TestRequestReader:
             (GET + HOST + b"no colon\r\n\r\n", 400, "illegal header line"),
             (GET + HOST + b"Nul: a\x00\r\n\r\n", 400, "illegal header line"),
             (GET + HOST + b"Cr: a\rb\r\n\r\n", 400, "illegal header line"),
+            (GET + HOST + b"A: b\x01c\r\n\r\n", 400, "header A has the control character 0x01"),
+            (GET + HOST + b"A: \x1f\r\n\r\n", 400, "header A has the control character 0x1f"),
+            (GET + HOST + b"A: b\x7f\r\n\r\n", 400, "header A has the control character 0x7f"),
+            (GET + HOST + b"A: b\r\n c\r\n\r\n", 400, "obsolete line folding"),
+            (b"GET / HTTP/1.1\nHost: a\nA: b\n\tc\n\n", 400, "obsolete line folding"),
+            (GET + HOST + b"A: b\r\n  \r\n\r\n", 400, "obsolete line folding"),
             (GET + b" folded\r\n" + HOST + b"\r\n", 400, "continuation line at start"),
             (b"GET  / HTTP/1.1\r\n" + HOST + b"\r\n", 400, "illegal request line"),
             (b"GET /\r\n" + HOST + b"\r\n", 400, "illegal request line"),
@@ -155,7 +168,7 @@ class TestRequestReader:
         with pytest.raises(HandshakeError, match=r"begins with the byte 0x1.*looks like TLS"):
             RequestReader().receive_data(byte)
 
-    @pytest.mark.parametrize("wire", [b"\x00", b" GET", b"\r\n", b"\n", b"\x81"])
+    @pytest.mark.parametrize("wire", [b"\x00", b" GET", b"\rGET", b"\r\n" * 5, b"\n" * 5, b"\x81"])
     def test_what_begins_otherwise_is_not_http(self, way, wire):
         reader = RequestReader()
         if wire == b"\x81":  # a letter nowhere, but it takes the whole head to say so
@@ -265,15 +278,24 @@ class TestResponseReader:
         headers = Headers([("Server", "a"), ("Content-Length", "4")])
         assert read(ResponseReader(), way(wire)) == Response(403, headers, b"body")
 
-    @pytest.mark.parametrize("spoiled", [b"", b"X: \x01\r\n", b"Content-Length: 7\r\n"])
-    def test_behind_101_are_frames(self, spoiled):
+    @pytest.mark.parametrize("more", [b"", b"Folded: a\r\n b\r\n", b"Content-Length: 7\r\n"])
+    def test_behind_101_are_frames(self, more):
         reader = ResponseReader()
-        wire = SWITCHING[:-2] + spoiled + b"\r\n"
+        wire = SWITCHING[:-2] + more + b"\r\n"
         response = reader.receive_data(wire + b"frames")
         assert (response.status, response.body) == (101, b"")
         assert response.headers["Upgrade"] == "websocket"
         assert reader.receive_data(b" and more") is None
         assert reader.trailing == b"frames and more"
+
+    def test_folded_lines_are_joined_by_a_space(self, way):
+        wire = b"HTTP/1.1 204 No\r\nX-Folded: a\r\n  b\r\n\tc\r\n\r\n"
+        assert read(ResponseReader(), way(wire)).headers["X-Folded"] == "a b c"
+
+    @pytest.mark.parametrize("version", ["1.0", "1.1"])
+    def test_its_version_is_told(self, way, version):
+        wire = f"HTTP/{version} 101 Yes\r\nUpgrade: websocket\r\n\r\n".encode()
+        assert read(ResponseReader(), way(wire)).version == version
 
     def test_behind_a_connect_that_succeeds_is_a_tunnel(self):
         reader = ResponseReader(method="CONNECT")
@@ -346,6 +368,8 @@ class TestResponseReader:
             b"HTTP/1.1 20 OK\r\n\r\n",
             b"ICY 200 OK\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nControl: a\x01b\r\n\r\n",
+            b"HTTP/1.1 101 OK\r\nControl: \x7f\r\n\r\n",
             b"HTTP/1.1 101 OK\r\nno colon\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nContent-Length: a\r\n\r\n",
         ],
@@ -384,6 +408,7 @@ SHARDS = [
         b"\x00",
         b"\x01",
         b"\x0b",
+        b"\x7f",
         b"\xe9",
         b"a",
         b"\r\n\r\n",
@@ -433,7 +458,7 @@ def outcome(reader, pieces):
 class TestTheShortWay:
     """Whatever is short about it, it says what h11 says, however the wire is cut."""
 
-    @given(wire=spoiled(REQUEST), limits=LIMITS)
+    @given(wire=st.sampled_from([REQUEST, b"\r\n" + REQUEST]).flatmap(spoiled), limits=LIMITS)
     def test_requests(self, wire, limits):
         self.check(RequestReader, wire, limits)
 
@@ -448,6 +473,11 @@ class TestTheShortWay:
             patch.setattr(reader_h1, "_plain_request", lambda data: None)
             patch.setattr(reader_h1, "_plain_101", lambda data: None)
             assert outcome(reader_class(limits), [wire]) == short
+
+    @given(text=st.text(st.characters(max_codepoint=0xFF), max_size=3))
+    def test_every_character_in_a_value(self, text):
+        wire = REQUEST.replace(b"\xe9 y", text.encode("latin-1"))
+        self.check(RequestReader, wire, HttpLimits())
 
     def test_a_browsers_request_takes_it(self, monkeypatch):
         monkeypatch.setattr(reader_h1, "h11", None)

@@ -268,6 +268,21 @@ class TestAnswer:
         assert error.response.status == 101
 
     @pytest.mark.parametrize(
+        ("name", "value"),
+        [("Content-Length", "0"), ("Content-Length", "7"), ("Transfer-Encoding", "chunked")],
+    )
+    def test_one_that_speaks_of_a_body(self, name, value):
+        handshake = ClientHandshake(URI)
+        error = refused(handshake, answer_to(handshake, (name, value)))
+        assert (error.reason, error.response.status) == ("response_body", 101)
+
+    @pytest.mark.parametrize("version", [b"1.0", b"1.2", b"2.0"])
+    def test_one_of_another_version_of_http(self, version):
+        handshake = ClientHandshake(URI)
+        error = refused(handshake, answer_to(handshake).replace(b"1.1", version, 1))
+        assert (error.reason, error.response.status) == ("http_version", 101)
+
+    @pytest.mark.parametrize(
         ("name", "value", "reason"),
         [
             ("Upgrade", "websocket", "no_upgrade"),

@@ -163,7 +163,7 @@ class Router:
             HandshakeError: nobody is; ``response`` is a 404.
         """
         segments = [unquote(segment) for segment in request.path.split("/")]
-        host = (request.headers.get("Host") or "").lower()
+        host = request.host
         wanted = Route if is_upgrade(request) else Page
         second = None
         for target in self._targets:

@@ -15,6 +15,9 @@ __all__ = ["HeaderItems", "Headers", "HttpLimits", "Request", "Response"]
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
+# RFC 9112 section 3.2.2: the absolute form of a target, its authority without user information.
+_absolute = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://(?:[^/?]*@)?([^/?]*)").match
+
 _is_target = re.compile(r"[!-~]+").fullmatch
 
 
@@ -38,10 +41,17 @@ class Request:
     def path(self) -> str:
         """The target up to the query, percent-encoded; without scheme and host."""
         target = self.target.partition("?")[0]
-        if target[:1] == "/" or "://" not in target:
-            return target
-        # The absolute form, which a server must accept: RFC 9112 section 3.2.2.
-        return "/" + target.partition("://")[2].partition("/")[2]
+        absolute = _absolute(target)
+        return (target[absolute.end() :] or "/") if absolute else target
+
+    @property
+    def host(self) -> str:
+        """The host that the request is for, in lower case, with the port where it names one.
+
+        A target in absolute form says which, and otherwise Host does (RFC 9112 section 3.2.2).
+        """
+        absolute = _absolute(self.target)
+        return (absolute[1] if absolute else self.headers.get("Host") or "").lower()
 
     @property
     def query(self) -> str:
@@ -80,11 +90,13 @@ class Response:
         status: the status code, as 403.
         headers: the header fields.
         body: bytes, without a transfer coding.
+        version: of HTTP, as ``"1.1"``, in one that was received.
     """
 
     status: int
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""
+    version: str = "1.1"
 
     @classmethod
     def plain(cls, status: int, text: str, headers: HeaderItems = ()) -> Response:

@@ -84,12 +84,12 @@ class Offer:
     """What a client offers, as its headers have it; empty where they say nothing.
 
     Attributes:
-        origin: None without one.
+        origins: usually one; None without one. Every one of them must be let in.
         subprotocols: the values of Sec-WebSocket-Protocol, joined by commas.
         extensions: the values of Sec-WebSocket-Extensions, joined by commas.
     """
 
-    origin: str | None
+    origins: tuple[str | None, ...]
     subprotocols: str
     extensions: str
 
@@ -134,8 +134,13 @@ def read_offer(fields: Fields, version: int) -> Offer:
     Raises:
         HandshakeError: the origin stands there more than once.
     """
+    origin = value_or_none(fields, _origin_header(version))
+    origins: tuple[str | None, ...] = (origin,)
+    if version != 13 and "origin" in fields:
+        # A browser that speaks a draft by the header of the RFC does not pass for one without.
+        origins = (origin, value_or_none(fields, "Origin"))
     return Offer(
-        value_or_none(fields, _origin_header(version)),
+        origins,
         ", ".join(fields.get("sec-websocket-protocol", [])),
         ", ".join(fields.get("sec-websocket-extensions", [])),
     )
@@ -164,11 +169,13 @@ def agree(
         ValueError: ``select_subprotocol`` chose what was not offered.
         TypeError: the function of the origin is async.
     """
-    if origins is not None and not _is_let_in(offer.origin, origins):
-        who = "a request without an origin"
-        if offer.origin is not None:
-            who = f"the origin {short(offer.origin)}"
-        raise refusal("origin", f"{who} is not let in", 403)
+    if origins is not None:
+        for origin in offer.origins:
+            if not _is_let_in(origin, origins):
+                who = "a request without an origin"
+                if origin is not None:
+                    who = f"the origin {short(origin)}"
+                raise refusal("origin", f"{who} is not let in", 403)
     subprotocol = _choose_subprotocol(offer.subprotocols, subprotocols, select_subprotocol)
     extensions, parameters = _choose_deflate(offer.extensions, deflate)
     return subprotocol, parameters, extensions
@@ -284,7 +291,8 @@ class ClientOffer:
         Raises:
             HandshakeError: it agrees to what was not offered.
         """
-        subprotocol = value_or_none(fields, "Sec-WebSocket-Protocol")
+        # Small servers send the header empty where they choose none.
+        subprotocol = value_or_none(fields, "Sec-WebSocket-Protocol") or None
         if subprotocol is not None and subprotocol not in self._subprotocols:
             raise HandshakeError(
                 "subprotocol",

@@ -25,6 +25,17 @@ _FIELDS = rf"(\r\n(?:{TOKEN}:[\t -~\x80-\xff]*\r\n)+)\r\n"
 _plain_request = re.compile(rf"GET ([!-~]+) HTTP/1\.1{_FIELDS}".encode()).match
 _plain_101 = re.compile(rf"HTTP/1\.1 101(?: [\t -~]*)?{_FIELDS}".encode()).match
 
+# RFC 9110 section 5.5: they are invalid in a value. h11 refuses CR, LF and NUL only.
+_control = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
+
+# RFC 9112 section 5.2.
+_folding = re.compile(rb"\n[ \t]").search
+
+_empty_line = re.compile(rb"\r?\n").match
+
+# How many are passed over: RFC 9112 section 2.2 asks for "at least one".
+_MAX_EMPTY_LINES = 4
+
 # RFC 8446 section 5.1: an alert or a handshake, from a peer that takes the port for one of TLS.
 _TLS = (0x15, 0x16)
 
@@ -32,21 +43,28 @@ _TLS = (0x15, 0x16)
 class _HeadReader:
     """Finds the end of a head. What is wrong depends on the bytes, not on how they are cut."""
 
-    __slots__ = ("_buffer", "_done", "_limits", "_line", "_line_start", "trailing")
+    __slots__ = ("_buffer", "_done", "_empty", "_limits", "_line", "_line_start", "trailing")
 
     _what: str
+    _max_empty = 0  # empty lines that may come before the head
 
     def __init__(self, limits: HttpLimits = HttpLimits()) -> None:  # noqa: B008
         self._limits = limits
         self._buffer = bytearray()
         self._line = 0  # how many lines are whole
         self._line_start = 0
+        self._empty = 0  # how many empty lines came before
         self._done = False
         self.trailing = b""
 
     def _take_head(self) -> bytes | None:
         """Take the head out of the buffer, once its blank line is there."""
         buffer, limits = self._buffer, self._limits
+        while self._empty < self._max_empty and (line := _empty_line(buffer)):
+            del buffer[: line.end()]
+            self._empty += 1
+        if buffer == b"\r" and self._empty < self._max_empty:
+            return None
         if buffer and buffer[0] <= 0x20:
             raise self._refused(
                 "not_http",
@@ -93,9 +111,20 @@ class _HeadReader:
     def _refused(self, reason: str, text: str, status: int = 400) -> HandshakeError:
         return HandshakeError(reason, text)
 
-    def _malformed(self, exc: h11.ProtocolError) -> HandshakeError:
-        status = exc.error_status_hint
-        return self._refused(f"malformed_{self._what}", f"{self._what}: {short(str(exc))}", status)
+    def _malformed(self, text: str, status: int = 400) -> HandshakeError:
+        return self._refused(f"malformed_{self._what}", f"{self._what}: {short(text)}", status)
+
+    def _headers(self, event: h11.Request | h11.Response | h11.InformationalResponse) -> Headers:
+        """The headers as they are spelled; line folding is a space (RFC 9112 section 5.2)."""
+        fields = []
+        for name, value in event.headers.raw_items():
+            if bad := _control(value):
+                raise self._malformed(
+                    f"header {name.decode()} has the control character {bad[0][0]:#04x} in it "
+                    "(RFC 9110 section 5.5)"
+                )
+            fields.append(name + b": " + value + b"\r\n")
+        return Headers.from_lines("\r\n" + b"".join(fields).decode("latin-1"))
 
     def _keep(self, data: bytes) -> None:
         """Put by what comes behind the head; the reader's adapter should pause reading."""
@@ -121,6 +150,7 @@ class RequestReader(_HeadReader):
     __slots__ = ()
 
     _what = "request"
+    _max_empty = _MAX_EMPTY_LINES
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> Request | None:
         """Take bytes off the wire.
@@ -190,12 +220,15 @@ class RequestReader(_HeadReader):
         try:
             event = connection.next_event()
         except h11.RemoteProtocolError as exc:
-            raise self._malformed(exc) from None
+            raise self._malformed(str(exc), exc.error_status_hint) from None
         assert isinstance(event, h11.Request)
+        if _folding(head):
+            raise self._malformed("obsolete line folding (RFC 9112 section 5.2)")
         version = event.http_version.decode()
         if version not in ("1.1", "1.0"):
             raise self._refused("http_version", f"request in HTTP/{version}, not 1.1", 505)
-        return Request(event.method.decode(), event.target.decode(), _headers(event), version)
+        headers = self._headers(event)
+        return Request(event.method.decode(), event.target.decode(), headers, version)
 
     def _refused(self, reason: str, text: str, status: int = 400) -> HandshakeError:
         return HandshakeError(reason, text, Response.plain(status, text))
@@ -295,11 +328,12 @@ class ResponseReader(_HeadReader):
         try:
             event = self._connection.next_event()
         except h11.RemoteProtocolError as exc:
-            raise self._malformed(exc) from None
+            raise self._malformed(str(exc)) from None
         assert isinstance(event, h11.Response | h11.InformationalResponse)
         if event.status_code < 200 and event.status_code != 101:
             return None
-        return Response(event.status_code, _headers(event))
+        version = event.http_version.decode()
+        return Response(event.status_code, self._headers(event), version=version)
 
     def _begin(self, response: Response) -> Response | None:
         """Go on to the body, where there is one."""
@@ -349,9 +383,3 @@ def _asked(method: str) -> h11.Connection:
 def _has_framing(lowered: str) -> bool:
     """Whether headers speak of a body (RFC 9112 section 6): for h11 to judge."""
     return "\r\ncontent-length:" in lowered or "\r\ntransfer-encoding:" in lowered
-
-
-def _headers(event: h11.Request | h11.Response | h11.InformationalResponse) -> Headers:
-    """Headers as they were spelled; obsolete line folding is a space (RFC 9112 section 5.2)."""
-    fields = [name + b": " + value + b"\r\n" for name, value in event.headers.raw_items()]
-    return Headers.from_lines("\r\n" + b"".join(fields).decode("latin-1"))

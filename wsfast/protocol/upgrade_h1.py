@@ -178,7 +178,7 @@ def _read_usual(request: Request, versions: Collection[int]) -> tuple[str, Offer
     if match is None or request.method != "GET" or request.version != "1.1" or 13 not in versions:
         return None
     key, subprotocols, extensions, origin = match.group(5, 6, 7, 8)
-    return key, Offer(origin, subprotocols or "", extensions or "")
+    return key, Offer((origin,), subprotocols or "", extensions or "")
 
 
 def _read(request: Request, versions: Collection[int]) -> tuple[str, Offer]:
@@ -341,15 +341,23 @@ class ClientHandshake:
             raise HandshakeError("status", f"the server answered {status}, not 101", response)
         fields = response.headers.by_name()
         try:
-            self._check_upgrade(fields)
+            self._check_upgrade(response, fields)
             subprotocol, deflate = self._offer.judge(fields)
         except HandshakeError as exc:
             exc.response = response
             raise
         return Accepted(response.headers.lines, subprotocol, deflate)
 
-    def _check_upgrade(self, fields: Fields) -> None:
-        """Section 4.1, steps 2 to 4 of what a client must validate."""
+    def _check_upgrade(self, response: Response, fields: Fields) -> None:
+        """Section 4.1, steps 2 to 4 of what a client must validate, and what HTTP says of a 101."""
+        if response.version != "1.1":
+            text = f"the 101 is of HTTP/{response.version}, which has none (RFC 9110 section 15.2)"
+            raise HandshakeError("http_version", text)
+        for name in ("Content-Length", "Transfer-Encoding"):  # RFC 9110 8.6, RFC 9112 6.1
+            if name.lower() in fields:
+                raise HandshakeError(
+                    "response_body", f"the 101 has a {name}, and cannot have a body"
+                )
         if [value.lower() for value in fields.get("upgrade", [])] != ["websocket"]:
             raise HandshakeError("no_upgrade", "the 101 is without Upgrade: websocket")
         if not is_listed(fields.get("connection", []), "upgrade"):
