@@ -15,9 +15,9 @@ from typing import cast
 from ..config.proxies import Proxy
 from ..exceptions import HandshakeError
 from ..protocol.auth import basic_auth
+from ..protocol.hosts import authority
 from ..protocol.http import Headers, HttpLimits, Request
 from ..protocol.reader_h1 import ResponseReader
-from ..protocol.uri import authority
 from .sockets import open_socket
 from .stream import read_buffer
 

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address
 from urllib.parse import quote, unquote
 
-__all__ = ["Uri", "authority", "parse_uri"]
+from .hosts import bracketed, parse_host
+
+__all__ = ["Uri", "parse_uri"]
 
 _PORTS = {"ws": 80, "wss": 443}
 
 _parts = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://"
     r"(?:(?P<userinfo>[^/?#]*)@)?"
-    r"(?:\[(?P<ipv6>[^\]/?#@]*)\]|(?P<host>[^:/?#@\[\]]*))"
+    r"(?P<host>\[[^\]/?#@]*\]|[^:/?#@\[\]]*)"
     r"(?::(?P<port>[^/?#@\[\]]*))?"
     r"(?P<path>/[^?#]*)?"
     r"(?P<query>\?[^#]*)?"
     r"(?P<fragment>\#.*)?"
 ).fullmatch
 _forbidden = re.compile(r"[\x00-\x20\x7f]").search
-_is_label = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?").fullmatch
 
 # What stays as it is in a target: RFC 3986's characters, what is encoded already, and the brackets
 # that many queries use.
 _SAFE = "%/?:@!$&'()*+,;=-._~[]"
-
-# Letters that IDNA 2003 (Python's codec) and IDNA 2008 (browsers) turn into different hosts.
-_DEVIATIONS = "ßς\u200c\u200d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ class Uri:
     @property
     def host_header(self) -> str:
         """The value of the Host header: without the port where it is the usual one."""
-        host = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
+        host = bracketed(self.host)
         usual = _PORTS["wss" if self.secure else "ws"]
         return host if self.port == usual else f"{host}:{self.port}"
 
@@ -71,7 +68,7 @@ def parse_uri(uri: str) -> Uri:
     """Take a WebSocket URI apart (RFC 6455 section 3).
 
     Characters beyond ASCII are percent-encoded in path and query (RFC 3987 section 3.1), and
-    encoded by IDNA in the host.
+    encoded by IDNA in the host (``parse_host``).
 
     Args:
         uri: as ``"wss://user:password@example.com:8443/path?query"``.
@@ -97,10 +94,12 @@ def parse_uri(uri: str) -> Uri:
             f"URI {_shown(uri)!r} has a fragment (#...), which RFC 6455 section 3 forbids; "
             "a # in the path is written %23"
         )
+    if not match["host"]:
+        raise ValueError(f"URI {_shown(uri)!r} is without a host")
     username, password = _userinfo(match["userinfo"])
     return Uri(
         secure=scheme == "wss",
-        host=_host(match["host"]) if match["ipv6"] is None else _ipv6(match["ipv6"]),
+        host=parse_host(match["host"]),
         port=_port(match["port"]) or _PORTS[scheme],
         target=quote((match["path"] or "/") + (match["query"] or ""), safe=_SAFE),
         username=username,
@@ -108,47 +107,11 @@ def parse_uri(uri: str) -> Uri:
     )
 
 
-def authority(host: str, port: int) -> str:
-    """Write a host and a port as in a URI: IPv6 addresses in brackets (RFC 3986 section 3.2)."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _userinfo(text: str | None) -> tuple[str | None, str | None]:
     if text is None:
         return None, None
     username, colon, password = text.partition(":")
     return unquote(username), unquote(password) if colon else None
-
-
-def _host(text: str) -> str:
-    if not text:
-        raise ValueError("URI without a host")
-    host = text
-    if not host.isascii():
-        if any(letter in _DEVIATIONS for letter in host):
-            raise ValueError(
-                f"host {text!r} has a letter that IDNA 2003 and 2008 turn into different names; "
-                "write its ASCII form (xn--...)"
-            )
-        try:
-            host = host.encode("idna").decode()
-        except UnicodeError as exc:
-            raise ValueError(f"host {text!r} is not an internationalized name: {exc}") from None
-    labels = host.removesuffix(".").split(".")
-    if not all(map(_is_label, labels)) or len(host) > 254:
-        raise ValueError(
-            f"host {text!r} is not a name or an address (labels of 1 to 63 letters, digits, - or _)"
-        )
-    return host.lower()
-
-
-def _ipv6(text: str) -> str:
-    # RFC 6874: the zone of a link-local address follows a % that is percent-encoded.
-    address = text.replace("%25", "%", 1)
-    try:
-        return str(IPv6Address(address))
-    except ValueError:
-        raise ValueError(f"host [{text}] is not an IPv6 address") from None
 
 
 def _port(text: str | None) -> int | None:
