@@ -5,6 +5,7 @@ A test fails that leaves a task behind, or an error that nobody but the event lo
 
 import asyncio
 import inspect
+import socket
 import sys
 from functools import partial
 from importlib.util import find_spec
@@ -51,6 +52,29 @@ def run(kind, coroutine):
         loop.close()
     assert not left
     assert not untold
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch):
+    """No proxy of the machine that the tests run on."""
+    for name in ("ws", "wss", "http", "https", "all", "socks", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
+
+
+@pytest.fixture
+def deaf():
+    """An address that never answers: what Linux does when too many wait to be accepted."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        waiting = []
+        for _ in range(3):
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.connect_ex(server.getsockname())
+            waiting.append(sock)
+        yield server.getsockname()
+        for sock in waiting:
+            sock.close()
 
 
 def pytest_generate_tests(metafunc):

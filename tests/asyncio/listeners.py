@@ -1,12 +1,16 @@
 """Foreign peers on loopback: websockets' server, proxies, and servers that misbehave."""
 
 import asyncio
+import socket
 import ssl
+import struct
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
 
 import trustme
 from websockets.asyncio.server import serve
+
+from wsfast.protocol.upgrade_h1 import accept_key
 
 HOST = "127.0.0.1"
 
@@ -29,6 +33,31 @@ def client_context():
     context = ssl.create_default_context()
     authority().configure_trust(context)
     return context
+
+
+def url(port, path="/", scheme="ws"):
+    return f"{scheme}://{HOST}:{port}{path}"
+
+
+async def without_a_connection(connector):
+    """Go through a loop that never gets to its body."""
+    async for _ws in connector:
+        raise AssertionError("a connection was made")
+
+
+def resolving(monkeypatch, *addresses):
+    """Let every name have these addresses; gives the names that are looked up."""
+    looked_up = []
+
+    async def getaddrinfo(host, port, **options):
+        kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        if not host.removesuffix(".").endswith(".test"):  # uvloop resolves addresses, too
+            return [(*kind, (host, port))]
+        looked_up.append(host)
+        return [(*kind, address) for address in addresses]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo, raising=False)
+    return looked_up
 
 
 @asynccontextmanager
@@ -55,6 +84,13 @@ async def listening(serve_one, **options):
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def reset(writer):
+    """End a connection as a process does that is killed with unread data: by RST."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
 @asynccontextmanager
 async def echoing(**options):
     """An echo server of the library websockets; gives its port, and whom it has served."""
@@ -68,6 +104,25 @@ async def echoing(**options):
     options = {"ping_interval": None, "compression": None, **options}
     async with serve(echo, HOST, 0, **options) as server:
         yield server.sockets[0].getsockname()[1], served
+
+
+def switching(head):
+    """The 101 that belongs to the head of a request."""
+    key = head.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0].decode()
+    return (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n"
+    ).encode()
+
+
+def upgrading(more):
+    """Serve a good 101 and ``more`` in one write, and keep the connection open."""
+
+    async def serve_one(reader, writer):
+        writer.write(switching(await reader.readuntil(b"\r\n\r\n")) + more)
+        await reader.read()
+
+    return serve_one
 
 
 class Silence:
@@ -109,9 +164,11 @@ async def relay(reader, writer, host, port):
 
 
 async def _carry(reader, writer):
-    with suppress(OSError):
-        while data := await reader.read(1 << 16):
-            writer.write(data)
+    try:
+        with suppress(OSError):
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+    finally:
         writer.transport.abort()
 
 
@@ -131,7 +188,12 @@ class HttpProxy:
             await writer.drain()
         if self.answer.startswith(b"HTTP/1.1 2"):
             host, _, port = target.rpartition(":")
-            await relay(reader, writer, HOST if host.endswith(".test") else host.strip("[]"), port)
+            await relay(
+                reader,
+                writer,
+                HOST if host.rstrip(".").endswith(".test") else host.strip("[]"),
+                port,
+            )
         else:
             await reader.read()
 
@@ -149,7 +211,7 @@ class SocksProxy:
         host, port = await (self.read_4 if version == 4 else self.read_5)(reader, writer)
         self.asked.append(host)
         if version == 4:
-            writer.write(bytes([0, 91 if self.reply else 90]) + bytes(6))
+            writer.write(bytes([0, self.reply or 90]) + bytes(6))
         else:
             writer.write(bytes([5, self.reply, 0, 1]) + bytes(6))
         if not self.reply:

@@ -1,11 +1,8 @@
 """The client, over sockets: what it asks, where it goes, and what it makes of the answers."""
 
 import asyncio
-import gc
 import socket
 import ssl
-import sys
-import warnings
 from base64 import b64encode
 from http import HTTPStatus
 
@@ -13,36 +10,23 @@ import pytest
 from listeners import (
     HOST,
     Answer,
-    HttpProxy,
-    Silence,
     client_context,
     echoing,
     listening,
+    resolving,
     server_context,
+    upgrading,
+    url,
 )
 from websockets.datastructures import Headers as ForeignHeaders
 from websockets.http11 import Response as ForeignResponse
 from wires import TEXT, frame
 
-from wsfast.asyncio import client, dialing
-from wsfast.asyncio.client import connect, timeout
+from wsfast.asyncio.client import connect
 from wsfast.asyncio.handlers import Callbacks
 from wsfast.exceptions import ConnectionClosed, HandshakeError, StateError
 from wsfast.protocol.connection import State
 from wsfast.protocol.http import HttpLimits
-from wsfast.protocol.upgrade_h1 import accept_key
-
-
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch):
-    """No proxy of the machine that the tests run on."""
-    for name in ("ws", "wss", "http", "https", "all", "socks", "no"):
-        monkeypatch.delenv(f"{name}_proxy", raising=False)
-        monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
-
-
-def url(port, path="/", scheme="ws"):
-    return f"{scheme}://{HOST}:{port}{path}"
 
 
 def redirecting(places):
@@ -201,22 +185,6 @@ async def test_settings_hold_for_the_connection():
 
 
 # What is answered.
-
-
-def upgrading(more):
-    """Serve a good 101 and ``more`` in one write, and keep the connection open."""
-
-    async def serve_one(reader, writer):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        key = next(line[19:] for line in head.split("\r\n") if line.startswith("Sec-WebSocket-Key"))
-        answer = (
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n"
-        )
-        writer.write(answer.encode() + more)
-        await reader.read()
-
-    return serve_one
 
 
 async def test_messages_behind_the_answer_are_received():
@@ -442,18 +410,6 @@ async def test_the_local_address_can_be_given():
         assert ws.local_address[0] == "127.0.0.2"
 
 
-def resolving(monkeypatch, *addresses):
-    """Let every name have these addresses."""
-
-    async def getaddrinfo(host, port, **options):
-        kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
-        if not host.endswith(".test"):  # uvloop resolves addresses, too
-            return [(*kind, (host, port))]
-        return [(*kind, address) for address in addresses]
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo, raising=False)
-
-
 async def test_an_address_that_refuses_is_passed_over(monkeypatch):
     async with echoing() as (port, _):
         resolving(monkeypatch, ("127.0.0.2", port), (HOST, port))
@@ -494,205 +450,3 @@ async def test_the_name_in_the_certificate_must_be_the_one_asked_for():
             await connect(uri, ssl=client_context())
         async with connect(uri, ssl=client_context(), server_hostname="example.test"):
             pass
-
-
-# Arguments.
-
-
-@pytest.mark.parametrize(
-    ("uri", "options", "text"),
-    [
-        ("http://example.com/", {}, "scheme http"),
-        ("ws://example.com/", {"ssl": True}, "for wss://"),
-        ("ws://example.com/", {"server_hostname": "example.com"}, "for wss://"),
-        ("wss://example.com/", {"ssl": False}, "ssl is False"),
-        ("wss://example.com/", {"ssl": server_context()}, "PROTOCOL_TLS_SERVER"),
-        ("wss://example.com/", {"server_hostname": ".example.com"}, "TLS to '.example.com'"),
-        ("ws://example.com/", {"proxy_ssl": server_context()}, "PROTOCOL_TLS_SERVER"),
-        ("ws://example.com/", {"unix": "/a", "host": "b"}, "give one"),
-        ("ws://example.com/", {"proxy": "gopher://a"}, "gopher"),
-        ("ws://example.com/", {"open_timeout": 0}, "open_timeout"),
-        ("ws://example.com/", {"headers": {"a b": "c"}}, "token"),
-    ],
-)
-def test_arguments_that_cannot_be_are_refused_at_once(uri, options, text):
-    with pytest.raises(ValueError, match=text):
-        connect(uri, **options)
-
-
-def test_a_keyword_that_is_none_is_refused_at_once():
-    with pytest.raises(TypeError, match=r"connect\(\) has no keyword 'maxsize'"):
-        connect("ws://example.com/", maxsize=1)
-
-
-# Giving up leaves nothing behind.
-
-
-@pytest.fixture
-def deaf():
-    """An address that never answers: what Linux does when too many wait to be accepted."""
-    with socket.create_server((HOST, 0), backlog=0) as server:
-        waiting = []
-        for _ in range(3):
-            sock = socket.socket()
-            sock.setblocking(False)
-            sock.connect_ex(server.getsockname())
-            waiting.append(sock)
-        yield server.getsockname()
-        for sock in waiting:
-            sock.close()
-
-
-@pytest.fixture(params=["time-out", "cancellation"])
-def give_up(request, monkeypatch):
-    """A function that connects, waits for ``reached``, and gives up."""
-    times = []
-
-    def recorded(delay):
-        times.append(timeout(delay))
-        return times[-1]
-
-    async def give_up(uri, reached, **options):
-        monkeypatch.setattr(client, "timeout", recorded)
-        task = asyncio.ensure_future(connect(uri, **options).__aenter__())
-        await reached.wait()
-        if request.param == "cancellation":
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-        else:
-            end_now = times[0].reschedule if sys.version_info >= (3, 11) else times[0].update
-            end_now(asyncio.get_running_loop().time())
-            with pytest.raises(TimeoutError, match="open_timeout"):
-                await task
-
-    return give_up
-
-
-async def nothing_is_left():
-    """No timer, and no socket that only the garbage collector would close."""
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    loop = asyncio.get_running_loop()
-    timers = [timer for timer in getattr(loop, "_scheduled", ()) if not timer.cancelled()]
-    assert not timers
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        gc.collect()
-    assert not [warning for warning in caught if warning.category is ResourceWarning]
-
-
-async def test_giving_up_on_the_look_up_of_the_name(give_up, monkeypatch):
-    reached = asyncio.Event()
-
-    async def getaddrinfo(host, port, **options):
-        reached.set()
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo, raising=False)
-    await give_up("ws://example.test/", reached)
-    await nothing_is_left()
-
-
-@pytest.mark.parametrize("addresses", [1, 2])
-async def test_giving_up_on_tcp(give_up, monkeypatch, deaf, addresses):
-    reached = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    sock_connect = loop.sock_connect
-
-    def connecting(sock, address):
-        reached.set()
-        return sock_connect(sock, address)
-
-    monkeypatch.setattr(loop, "sock_connect", connecting, raising=False)
-    resolving(monkeypatch, *[deaf] * addresses)
-    await give_up("ws://example.test/", reached)
-    await nothing_is_left()
-
-
-@pytest.mark.parametrize("scheme", ["ws", "wss"])
-async def test_giving_up_on_a_server_that_says_nothing(give_up, scheme):
-    silence = Silence()
-    async with listening(silence) as port:
-        await give_up(url(port, scheme=scheme), silence.came)
-        await silence.gone.wait()
-        await nothing_is_left()
-
-
-async def test_giving_up_on_a_server_that_says_nothing_within_tls(give_up):
-    silence = Silence()
-    async with listening(silence, ssl=server_context()) as port:
-        await give_up(url(port, scheme="wss"), silence.came, ssl=client_context())
-        await silence.gone.wait()
-        await nothing_is_left()
-
-
-async def test_giving_up_after_a_redirect(give_up):
-    silence = Silence()
-    async with listening(silence) as silent:
-        redirect = f"HTTP/1.1 302 Found\r\nLocation: {url(silent)}\r\nContent-Length: 0\r\n\r\n"
-        async with listening(Answer(redirect.encode())) as port:
-            await give_up(url(port), silence.came)
-            await silence.gone.wait()
-            await nothing_is_left()
-
-
-@pytest.mark.parametrize("scheme", ["http", "https", "socks4a", "socks5h"])
-async def test_giving_up_on_a_proxy_that_says_nothing(give_up, scheme):
-    silence = Silence()
-    async with listening(silence) as port:
-        proxy = f"{scheme}://{HOST}:{port}"
-        await give_up("ws://example.test/", silence.came, proxy=proxy)
-        await silence.gone.wait()
-        await nothing_is_left()
-
-
-async def test_giving_up_on_tls_through_a_proxy(give_up):
-    silence = Silence()
-    async with listening(silence) as silent, listening(HttpProxy()) as port:
-        proxy = f"http://{HOST}:{port}"
-        await give_up(f"wss://example.test:{silent}/", silence.came, proxy=proxy)
-        await silence.gone.wait()
-        await nothing_is_left()
-
-
-async def test_a_time_out_says_what_took_too_long():
-    async with listening(Silence()) as port:
-        with pytest.raises(TimeoutError) as caught:
-            await connect(f"ws://me:secret@{HOST}:{port}/", open_timeout=0.1)
-    assert "0.1 seconds" in str(caught.value)
-    assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize("proxy", [None, "http"])
-async def test_a_refusal_leaves_nothing_behind(proxy):
-    answer = Answer(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
-    async with listening(answer) as port:
-        with pytest.raises(HandshakeError):
-            await connect(url(port), proxy=proxy and f"http://{HOST}:{port}")
-        await answer.gone.wait()
-        await nothing_is_left()
-
-
-async def test_a_socket_that_cannot_be_used_is_closed():
-    with socket.socket(type=socket.SOCK_DGRAM) as sock:
-        with pytest.raises(ValueError, match=r"."):
-            await connect("ws://example.test/", sock=sock)
-        assert sock.fileno() == -1
-
-
-async def test_a_loop_without_tls_within_tls_leaves_nothing_behind(monkeypatch):
-    async def start_tls(*args, **options):
-        raise TypeError("as asyncio's does before Python 3.11")
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "start_tls", start_tls, raising=False)
-    silence = Silence()
-    async with listening(silence) as port, listening(HttpProxy()) as proxy_port:
-        with pytest.raises(TypeError):
-            await connect(url(port, scheme="wss"), proxy=f"http://{HOST}:{proxy_port}")
-        await silence.gone.wait()
-        await nothing_is_left()
-
-
-def test_the_certificates_of_the_system_are_read_once():
-    assert dialing._trusting_the_system() is dialing._trusting_the_system()

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from itertools import repeat
 
 import pytest
-from listeners import HOST, Answer, echoing, listening
+from listeners import Answer, echoing, listening, url, without_a_connection
 from websockets.datastructures import Headers as ForeignHeaders
 from websockets.http11 import Response as ForeignResponse
 
@@ -18,16 +18,6 @@ from wsfast.protocol.connection import State
 
 def at_once():
     return repeat(0)
-
-
-def url(port):
-    return f"ws://{HOST}:{port}/"
-
-
-async def without_a_connection(connector):
-    """Go through a loop that never gets to its body."""
-    async for _ws in connector:
-        pytest.fail("a connection was made")
 
 
 def refusing(*answers):

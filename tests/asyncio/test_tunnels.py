@@ -21,29 +21,15 @@ from wsfast.exceptions import HandshakeError
 SCHEMES = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"]
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    """Set the variables that name proxies; those of the machine are gone."""
-    for name in ("ws", "wss", "http", "https", "all", "socks", "no"):
-        monkeypatch.delenv(f"{name}_proxy", raising=False)
-        monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
-
-    def set_variables(**variables):
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-
-    return set_variables
-
-
-async def test_the_environment_is_obeyed(environment):
+async def test_the_environment_is_obeyed(monkeypatch):
     proxy = HttpProxy()
     async with echoing() as (port, _), listening(proxy) as proxy_port:
-        environment(http_proxy=f"http://{HOST}:{proxy_port}")
+        monkeypatch.setenv("http_proxy", f"http://{HOST}:{proxy_port}")
         async with connect(f"ws://example.test:{port}/"):
             assert len(proxy.asked) == 1
         async with connect(f"ws://{HOST}:{port}/", proxy=None):
             assert len(proxy.asked) == 1
-        environment(no_proxy=HOST)
+        monkeypatch.setenv("no_proxy", HOST)
         async with connect(f"ws://{HOST}:{port}/"):
             assert len(proxy.asked) == 1
 
@@ -129,8 +115,10 @@ async def test_socks_takes_credentials():
         async with connect(uri, proxy=f"socks5://me:pw@{HOST}:{proxy_port}"):
             pass
         for userinfo in ("me:wrong@", ""):
-            with pytest.raises(ConnectionError, match="proxy socks5"):
+            with pytest.raises(HandshakeError, match="proxy socks5") as caught:
                 await connect(uri, proxy=f"socks5://{userinfo}{HOST}:{proxy_port}")
+            assert caught.value.reason == "proxy"
+            assert not may_pass(caught.value)
 
 
 async def test_the_local_address_is_that_of_the_way_to_the_proxy():
@@ -201,11 +189,29 @@ async def test_a_proxy_that_hangs_up_is_an_error(scheme):
         assert may_pass(caught.value)
 
 
-@pytest.mark.parametrize("scheme", ["socks4", "socks5"])
-async def test_a_host_that_a_socks_proxy_cannot_reach_is_an_error_of_the_network(scheme):
-    async with listening(SocksProxy(reply=4)) as port:
-        with pytest.raises(ConnectionError, match=f"does not connect to {HOST}:80"):
+@pytest.mark.parametrize(
+    ("scheme", "reply"), [*(("socks5", reply) for reply in (1, 3, 4, 5, 6)), ("socks4", 91)]
+)
+async def test_a_host_that_a_socks_proxy_cannot_reach_is_an_error_of_the_network(scheme, reply):
+    async with listening(SocksProxy(reply=reply)) as port:
+        with pytest.raises(ConnectionError, match=f"does not connect to {HOST}:80") as caught:
             await connect(f"ws://{HOST}/", proxy=f"{scheme}://{HOST}:{port}")
+        assert may_pass(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "reply"),
+    [
+        *(("socks5", reply) for reply in (2, 7, 8, 9, 255)),
+        *(("socks4", reply) for reply in (92, 93)),
+    ],
+)
+async def test_a_refusal_by_a_socks_proxy_is_none(scheme, reply):
+    async with listening(SocksProxy(reply=reply)) as port:
+        with pytest.raises(HandshakeError, match=f"does not connect to {HOST}:80") as caught:
+            await connect(f"ws://{HOST}/", proxy=f"{scheme}://{HOST}:{port}")
+        assert (caught.value.reason, caught.value.response) == ("proxy", None)
+        assert not may_pass(caught.value)
 
 
 async def test_what_is_no_socks_is_an_error():
@@ -214,7 +220,7 @@ async def test_what_is_no_socks_is_an_error():
         await reader.read()
 
     async with listening(serve_one) as port:
-        with pytest.raises(ConnectionError, match="SOCKS version"):
+        with pytest.raises(HandshakeError, match="SOCKS version"):
             await connect(f"ws://{HOST}/", proxy=f"socks5://{HOST}:{port}")
 
 
@@ -237,12 +243,6 @@ async def test_a_proxy_that_is_not_there_is_an_error_of_the_network(scheme):
         pass
     with pytest.raises(OSError, match=r"."):
         await connect(f"ws://{HOST}/", proxy=f"{scheme}://{HOST}:{port}")
-
-
-async def test_credentials_that_cannot_be_sent_are_an_error_at_once():
-    async with listening(HttpProxy()) as port:
-        with pytest.raises(ValueError, match="a user name with a colon"):
-            await connect(f"ws://{HOST}/", proxy=f"http://me%3Aagain:pw@{HOST}:{port}")
 
 
 async def test_a_library_that_is_missing_is_named(monkeypatch):

@@ -10,26 +10,28 @@ import asyncio
 import logging
 import ssl as tls
 import sys
-from collections.abc import AsyncIterator, Generator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from os import PathLike
 from socket import socket
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from ..config.proxies import parse_proxy
-from ..config.reconnect import Delays, Retry
+from ..config.arguments import check_int, check_type
+from ..config.reconnect import Delays, Retry, check_delays
 from ..config.reconnect import backoff as growing
 from ..exceptions import HandshakeError
 from ..protocol.http import HeaderItems, Headers, HttpLimits
+from ..protocol.negotiation import check_subprotocols
 from ..protocol.redirects import redirect_headers, redirect_target
 from ..protocol.upgrade_h1 import USER_AGENT, ClientHandshake
 from ..protocol.uri import Uri, parse_uri
-from ..rfc6455 import Role
+from ..rfc6455 import CloseCode, Role
+from .coroutines import LazyCoroutine
 from .dialing import Dialer
+from .exchange import Exchange
 from .handlers import Callbacks
 from .settings import Settings
-from .stream import read_buffer
 from .websocket import WebSocket
 
 if sys.version_info >= (3, 11):
@@ -43,6 +45,10 @@ if TYPE_CHECKING:
     from .settings import SettingsKeywords
 
 __all__ = ["Connector", "connect"]
+
+LoggerLike: TypeAlias = "logging.Logger | logging.LoggerAdapter[logging.Logger]"
+
+_NONE = type(None)
 
 
 def connect(
@@ -67,7 +73,7 @@ def connect(
     max_redirects: int = 10,
     limits: HttpLimits = HttpLimits(),  # noqa: B008
     backoff: Delays = growing,
-    logger: logging.Logger | None = None,
+    logger: LoggerLike | None = None,
     **settings: Unpack[SettingsKeywords],
 ) -> Connector:
     """Connect to a WebSocket server.
@@ -84,8 +90,15 @@ def connect(
             except ConnectionClosed:
                 continue
 
+    A block closes its connection with 1000 (normal closure), where an exception leaves it with 1011
+    (internal error), and where it is cancelled with 1001 (going away). So does the body of a loop
+    with 1000 when it ends; where the loop is left within it, by ``break``, ``return`` or an error,
+    the code is 1001, since Python does not tell a loop's iterator which it was. After
+    ``ws.abort()`` nothing is sent.
+
     The loop waits before it connects again. It goes on after errors of the network, time-outs, and
-    answers of 5xx or 429, whose ``Retry-After`` it heeds; any other error ends it.
+    responses of 5xx or 429, whose ``Retry-After`` it heeds, up to 300 seconds; any other error ends
+    it, a refusal by the server or a proxy above all.
 
     Args:
         uri: ``ws://`` or ``wss://``. User name and password in it go out as basic authentication.
@@ -96,54 +109,58 @@ def connect(
         basic_auth: user name and password, instead of those in the URI.
         user_agent: the ``User-Agent`` header; None for none.
         version: of the protocol; 13 is RFC 6455, 8 and 7 are drafts before it.
-        ssl: for ``wss://``; None or True trust whom the system trusts.
-        server_hostname: the name to ask for in the server's certificate; the URI's if left out.
-        host: where to connect to, if not to the host of the URI.
-        port: the TCP port, if not the one of the URI.
-        sock: a connected socket to use instead. It belongs to the connection from then on.
+        ssl: the context for ``wss://``; None or True for the certificate authorities of the system.
+        server_hostname: the name to ask for in the server's certificate, instead of the URI's.
+        host: where to connect to, instead of the host of the URI.
+        port: the TCP port, instead of the one of the URI.
+        sock: a connected socket to use instead. It belongs to the connection once that is awaited.
         unix: the path of a Unix socket to connect to instead.
         local_address: host and port to connect from.
         proxy: the URL of one: http, https, socks4, socks4a, socks5 or socks5h; SOCKS needs
-            ``wsfast[proxy]``, and ``wss://`` through https Python 3.11 or uvloop. True for what
-            the environment names (``https_proxy``, ``no_proxy`` and so on), None for none.
-        proxy_ssl: for an ``https`` proxy; None trusts whom the system trusts.
+            ``wsfast[proxy]``, and ``wss://`` through https Python 3.11 or uvloop. True for the one
+            that the environment names (``https_proxy``, ``no_proxy`` and so on), None for none.
+        proxy_ssl: the context for an ``https`` proxy, as ``ssl``.
         max_redirects: most redirects that are followed. They never lead from ``wss`` to ``ws``, and
             ``Authorization``, cookies and passwords never go along to another origin.
-        limits: of the server's answer, and the proxy's.
-        backoff: seconds to wait before each attempt to connect again: a function that gives them
-            anew after each connection that lasted, or an iterable; when they run out, so does the
-            loop. The default doubles up to a minute, and leaves some of it to chance.
+        limits: of the server's response, and the proxy's.
+        backoff: seconds to wait before each attempt to connect again: an iterable of them, or a
+            function that returns one and is called anew after each connection that lasted; when
+            they run out, so does the loop. The default doubles up to a minute, and leaves some of
+            it to chance.
         logger: instead of "wsfast.client". It tells of attempts that failed and are repeated.
         settings: the fields of ``Settings``. ``open_timeout`` is for everything, from the look-up
             of the name to the last redirect.
 
     Returns:
-        To be awaited, entered or iterated.
+        To be awaited, entered or iterated, or run as a coroutine is, and any number of times.
 
     Raises:
         ValueError: a URI that is none, a value that cannot be, or arguments that contradict.
         TypeError: a keyword that is none, or a value of the wrong type.
         OSError: out of awaiting it: the server cannot be reached; a ``TimeoutError``: in time.
-        HandshakeError: out of awaiting it: the server refuses, and ``response`` is its answer; or
-            what it answers is wrong.
+        HandshakeError: out of awaiting it: the server or a proxy refuses, and ``response`` is how;
+            or its response is wrong. The head of a response decides; its body is waited for up to
+            a second, and never longer than half of the time that is left.
         ImportError: out of awaiting it: the proxy needs a library that is not installed.
+        StateError: out of awaiting it: ``sock`` has been used up.
     """
+    check_type("uri", uri, str, "a str, as 'wss://example.com/chat'", shown=False)
+    check_type(
+        "callbacks", callbacks, (Callbacks, _NONE), "Callbacks, as Callbacks(on_message=function)"
+    )
+    check_type("logger", logger, (logging.Logger, logging.LoggerAdapter, _NONE), "a logging.Logger")
+    check_int("max_redirects", max_redirects, 0)
     target = parse_uri(uri)
     if not target.secure and (ssl or server_hostname is not None):
         raise ValueError("ssl and server_hostname are for wss://, and the URI begins with ws://")
     if target.secure and ssl is False:
         raise ValueError("ssl is False, and the URI begins with wss://")
-    elsewhere = host is not None or port is not None
-    if (sock is not None) + (unix is not None) + elsewhere > 1:
-        raise ValueError("sock, unix, and host or port are three ways to connect: give one")
     if basic_auth is not None:
-        target = replace(target, username=basic_auth[0], password=basic_auth[1])
-    if isinstance(proxy, str):
-        parse_proxy(proxy)
+        username, password = _credentials(basic_auth)
+        target = replace(target, username=username, password=password)
     made = Settings.from_keywords("connect()", settings)
-    context = ssl if isinstance(ssl, tls.SSLContext) else None
     dialer = Dialer(
-        context,
+        ssl,
         server_hostname,
         host,
         port,
@@ -155,41 +172,77 @@ def connect(
         limits,
         made.open_timeout,
     )
-    terms = {
-        "subprotocols": subprotocols,
-        "deflate": made.deflate,
-        "origin": origin,
-        "version": version,
-        "user_agent": user_agent,
-        "limits": limits,
-    }
-    log = logger or logging.getLogger("wsfast.client")
+
+    offered = check_subprotocols(subprotocols)
+
+    def new_handshake(uri: Uri, headers: Headers) -> ClientHandshake:
+        return ClientHandshake(
+            uri,
+            subprotocols=offered,
+            deflate=made.deflate,
+            origin=origin,
+            headers=headers,
+            version=version,
+            user_agent=user_agent,
+            limits=limits,
+        )
+
+    more = Headers(headers)
+    new_handshake(target, more)  # which fails now on what every handshake would fail on
     return Connector(
-        target, dialer, terms, Headers(headers), made, callbacks, max_redirects, backoff, log
+        target,
+        more,
+        new_handshake,
+        dialer,
+        made,
+        callbacks,
+        max_redirects,
+        check_delays(backoff),
+        logger or logging.getLogger("wsfast.client"),
     )
 
 
-@dataclass(eq=False)
-class Connector:
-    """What ``connect()`` gives: to be awaited, entered or iterated, any number of times."""
+class Connector(LazyCoroutine[WebSocket]):
+    """What ``connect()`` returns: to be awaited, entered or iterated, any number of times.
 
-    _uri: Uri
-    _dialer: Dialer
-    _terms: dict[str, Any]
-    _headers: Headers
-    _settings: Settings
-    _callbacks: Callbacks | None
-    _max_redirects: int
-    _backoff: Delays
-    _logger: logging.Logger
-    _entered: WebSocket | None = None
+    Each time it makes a connection of its own, for any number of tasks side by side. It is a
+    coroutine: for ``asyncio.run``, ``create_task``, ``gather`` and whatever else takes one. Where
+    one task enters it again before it has left it, it leaves the later connection first.
+    """
 
-    def __await__(self) -> Generator[Any, None, WebSocket]:
-        return self._open().__await__()
+    def __init__(
+        self,
+        uri: Uri,
+        headers: Headers,
+        new_handshake: Callable[[Uri, Headers], ClientHandshake],
+        dialer: Dialer,
+        settings: Settings,
+        callbacks: Callbacks | None,
+        max_redirects: int,
+        delays: Delays,
+        logger: LoggerLike,
+    ) -> None:
+        super().__init__(
+            "connect",
+            "write `ws = await connect(...)`, `async with connect(...) as ws:`, "
+            "or `async for ws in connect(...):`",
+        )
+        self._uri = uri
+        self._headers = headers
+        self._new_handshake = new_handshake
+        self._dialer = dialer
+        self._settings = settings
+        self._callbacks = callbacks
+        self._max_redirects = max_redirects
+        self._delays = delays
+        self._logger = logger
+        # The connections of the blocks that are entered, with the tasks that entered them.
+        self._entered: list[tuple[asyncio.Task[Any] | None, WebSocket]] = []
 
     async def __aenter__(self) -> WebSocket:
-        self._entered = await self._open()
-        return self._entered
+        ws = await self
+        self._entered.append((asyncio.current_task(), ws))
+        return ws
 
     async def __aexit__(
         self,
@@ -197,16 +250,28 @@ class Connector:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        ws, self._entered = self._entered, None
-        if ws is not None:
-            await ws.close()
+        code = CloseCode.NORMAL_CLOSURE
+        if exc is not None:
+            failed = isinstance(exc, Exception)
+            code = CloseCode.INTERNAL_ERROR if failed else CloseCode.GOING_AWAY
+        await _leave(self._last_entered(), code)
+
+    def _last_entered(self) -> WebSocket:
+        """Take out the connection that the running task has entered last.
+
+        An asynchronous generator may be left in another task than it was entered in: then there is
+        none of this task, and the last one of all is taken.
+        """
+        task = asyncio.current_task()
+        own = [place for place, (owner, _) in enumerate(self._entered) if owner is task]
+        return self._entered.pop(own[-1] if own else -1)[1]
 
     async def __aiter__(self) -> AsyncIterator[WebSocket]:
         loop = asyncio.get_running_loop()
-        retry = Retry(self._backoff)
+        retry = Retry(self._delays)
         while True:
             try:
-                ws = await self._open()
+                ws = await self
             except Exception as exc:
                 delay = retry.next_delay(exc)
                 if delay is None:
@@ -214,10 +279,12 @@ class Connector:
                 self._logger.warning("%s: %s; again in %.1f s", self._uri, exc, delay)
             else:
                 opened = loop.time()
+                code = CloseCode.GOING_AWAY
                 try:
                     yield ws
+                    code = CloseCode.NORMAL_CLOSURE
                 finally:
-                    await ws.close()
+                    await _leave(ws, code)
                 if loop.time() - opened >= retry.last:
                     retry.restart()
                 delay = retry.next_delay()
@@ -225,27 +292,29 @@ class Connector:
                     return
             await asyncio.sleep(delay)
 
-    async def _open(self) -> WebSocket:
+    async def _run(self) -> WebSocket:
+        seconds = self._settings.open_timeout
+        deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         try:
-            async with timeout(self._settings.open_timeout):
-                return await self._follow(self._uri, self._headers)
+            async with timeout(seconds):
+                return await self._follow(deadline)
         except asyncio.TimeoutError as exc:
             if exc.args:  # the kernel's, which names what it was about
                 raise
             raise TimeoutError(
-                f"{self._uri} was not open within open_timeout, "
-                f"which is {self._settings.open_timeout} seconds"
+                f"{self._uri} was not open within open_timeout, which is {seconds} seconds"
             ) from exc
 
-    async def _follow(self, uri: Uri, headers: Headers) -> WebSocket:
-        """Ask at the URI, and then where it redirects to."""
+    async def _follow(self, deadline: float | None) -> WebSocket:
+        """Ask for a WebSocket at the URI, and then where it redirects to."""
+        uri, headers = self._uri, self._headers
         followed = 0
         while True:
-            handshake = ClientHandshake(uri, headers=headers, **self._terms)
-            opening = _Opening(handshake, self._settings, self._callbacks)
+            handshake = self._new_handshake(uri, headers)
+            upgrade = ClientUpgrade(handshake, self._settings, self._callbacks, deadline)
             try:
-                await self._dialer.dial(uri, opening)
-                return await opening.opened
+                await self._dialer.dial(uri, upgrade, deadline)
+                return await upgrade.outcome
             except HandshakeError as exc:
                 # A proxy that refuses redirects nobody: its reason is another.
                 target = redirect_target(uri, exc.response) if exc.reason == "status" else None
@@ -258,70 +327,62 @@ class Connector:
                     text = f"{uri} redirects to {target}, and connect() was told where to connect"
                     raise HandshakeError("fixed_address", text, exc.response) from None
             except BaseException:
-                opening.abort()
+                upgrade.abort()
                 raise
             uri, headers = target, redirect_headers(headers, uri, target)
             followed += 1
 
 
-class _Opening(asyncio.BufferedProtocol):
+class ClientUpgrade(Exchange[WebSocket]):
     """A connection until the server has answered; then a ``WebSocket`` has taken it over."""
 
-    _transport: asyncio.Transport | None = None
-
     def __init__(
-        self, handshake: ClientHandshake, settings: Settings, callbacks: Callbacks | None
+        self,
+        handshake: ClientHandshake,
+        settings: Settings,
+        callbacks: Callbacks | None,
+        deadline: float | None,
     ) -> None:
-        loop = asyncio.get_running_loop()
-        self.opened: asyncio.Future[WebSocket] = loop.create_future()
+        super().__init__(handshake.data_to_send(), deadline)
         self._handshake = handshake
         self._settings = settings
         self._callbacks = callbacks
-        self._buffer: memoryview = read_buffer(loop)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.write(self._handshake.data_to_send())
+    @property
+    def _is_refused(self) -> bool:
+        return self._handshake.refusal is not None
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        if self.opened.done():
-            return
+    def _receive_data(self, data: memoryview) -> WebSocket | None:
         handshake = self._handshake
-        try:
-            accepted = handshake.receive_data(self._buffer[:nbytes])
-            if accepted is None:
-                return
-            ws = WebSocket(
-                Role.CLIENT, accepted, handshake.request, self._settings, self._callbacks
-            )
-            ws.start(self._transport, handshake.trailing)
-        except Exception as exc:
-            self._fail(exc)
-        else:
-            if not self.opened.done():  # on_open may have cancelled who waits
-                self.opened.set_result(ws)
+        accepted = handshake.receive_data(data)
+        if accepted is None:
+            return None
+        ws = WebSocket(Role.CLIENT, accepted, handshake.request, self._settings, self._callbacks)
+        ws.start(self._transport, handshake.trailing)
+        return ws
 
-    def eof_received(self) -> None:
-        try:
-            self._handshake.receive_eof()
-        except HandshakeError as exc:
-            self._fail(exc)
+    def _receive_eof(self) -> None:
+        self._handshake.receive_eof()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if exc is not None:
-            self._fail(exc)
-        self.eof_received()
 
-    def abort(self) -> None:
-        """End the connection at once, if there is one."""
-        if self._transport is not None:
-            self._transport.abort()
+def _credentials(basic_auth: object) -> tuple[str, str]:
+    wanted = "a tuple of user name and password, as ('me', 'secret')"
+    check_type("basic_auth", basic_auth, tuple, wanted, shown=False)
+    credentials = cast("tuple[str, ...]", basic_auth)
+    if len(credentials) != 2:
+        raise ValueError(f"basic_auth must be {wanted}, and has {len(credentials)} elements")
+    for name, value in zip(("user name", "password"), credentials, strict=True):
+        check_type(f"the {name} of basic_auth", value, str, "a str", shown=False)
+    return credentials[0], credentials[1]
 
-    def _fail(self, exc: Exception) -> None:
-        if not self.opened.done():
-            self.opened.set_exception(exc)
-            self.opened.exception()  # it may be that nobody waits any more
-        self.abort()
+
+async def _leave(ws: WebSocket, code: int) -> None:
+    """Close a connection, and wait for its end."""
+    if ws.transport is None or ws.transport.is_closing():
+        await ws.wait_closed()  # it was aborted, or the peer has ended it: nothing more is sent
+        return
+    try:
+        await ws.close(code)
+    except BaseException:  # the closing handshake is not to be waited for
+        ws.abort()
+        raise

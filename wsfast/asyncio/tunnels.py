@@ -10,21 +10,26 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl as tls
-from typing import cast
+from collections.abc import Callable
 
 from ..config.proxies import Proxy
 from ..exceptions import HandshakeError
 from ..protocol.auth import basic_auth
-from ..protocol.hosts import authority
-from ..protocol.http import Headers, HttpLimits, Request
+from ..protocol.hosts import authority, tls_name
+from ..protocol.http import Headers, HttpLimits, Request, Response
 from ..protocol.reader_h1 import ResponseReader
+from .exchange import Exchange
 from .sockets import open_socket
-from .stream import read_buffer
 
 __all__ = ["open_socks", "open_tunnel"]
 
 # python-socks has a time-out of its own, a minute; ours is the caller's. Seconds.
 _NO_TIMEOUT = 1e6
+
+# Replies that tell of the network behind the proxy, which another attempt may find in order: of
+# SOCKS 5 (RFC 1928 section 6) a failure of the server, network or host unreachable, connection
+# refused and TTL expired; of SOCKS 4 the one for whatever failed. All others are refusals.
+_UNREACHABLE = frozenset({0x01, 0x03, 0x04, 0x05, 0x06, 0x5B})
 
 
 async def open_socks(
@@ -43,8 +48,8 @@ async def open_socks(
 
     Raises:
         ImportError: python-socks is not installed.
-        OSError: the proxy cannot be reached, or does not connect; the text says why.
-        HandshakeError: its reply cannot be read (``"proxy"``).
+        OSError: the proxy cannot be reached, or hangs up, or cannot reach the host.
+        HandshakeError: it refuses, or its reply cannot be read (``"proxy"``).
     """
     try:
         from python_socks import ProxyError, ProxyType
@@ -64,8 +69,12 @@ async def open_socks(
     failed = f"{proxy} does not connect to {authority(host, port)}"
     try:
         return await socks.connect(host, port, timeout=_NO_TIMEOUT, local_addr=local_address)
-    except ProxyError as exc:  # which does not tell a refusal from a proxy that hung up
-        raise ConnectionError(f"{failed}: {exc}") from exc
+    except ProxyError as exc:
+        text = f"{failed}: {exc}"
+        # It wraps the error of a reply, which has a code, or tells that the proxy hung up.
+        if exc.error_code in _UNREACHABLE or not hasattr(exc.args[0], "error_code"):
+            raise ConnectionError(text) from exc
+        raise HandshakeError("proxy", text) from exc
     except ValueError as exc:  # what comes of a reply that is none
         raise HandshakeError("proxy", f"{failed}, its reply is no SOCKS: {exc}") from exc
 
@@ -78,6 +87,7 @@ async def open_tunnel(
     ssl: tls.SSLContext | None = None,
     local_address: tuple[str, int] | None = None,
     limits: HttpLimits,
+    deadline: float | None = None,
 ) -> asyncio.Transport:
     """Connect through an HTTP proxy.
 
@@ -87,7 +97,8 @@ async def open_tunnel(
         port: the TCP port there.
         ssl: for TLS to the proxy itself; None for none.
         local_address: host and port to connect from.
-        limits: of the proxy's answer.
+        limits: of the proxy's response.
+        deadline: the loop's time at which the caller gives up; None for never.
 
     Returns:
         A transport that leads to the host, to be given a protocol. Its reading is paused. A
@@ -99,84 +110,55 @@ async def open_tunnel(
         HandshakeError: it refuses (``"proxy"``; ``response`` tells more), or does not speak HTTP.
     """
     loop = asyncio.get_running_loop()
-    tunnel = _Tunnel(proxy, authority(host, port), limits, loop)
+    tunnel = _Tunnel(proxy, authority(host, port), limits, deadline)
     sock = await open_socket(proxy.host, proxy.port, local_address)
-    name = proxy.host if ssl is not None else None
+    name = tls_name(proxy.host) if ssl is not None else None
     try:
         await loop.create_connection(lambda: tunnel, sock=sock, ssl=ssl, server_hostname=name)
-        return await tunnel.opened
+        return await tunnel.outcome
     except BaseException:
         tunnel.abort()
         raise
 
 
-class _Tunnel(asyncio.BufferedProtocol):
+class _Tunnel(Exchange[asyncio.Transport]):
     """Asks an HTTP proxy for a way, until it has answered."""
 
-    _transport: asyncio.Transport | None = None
-
     def __init__(
-        self, proxy: Proxy, target: str, limits: HttpLimits, loop: asyncio.AbstractEventLoop
+        self, proxy: Proxy, target: str, limits: HttpLimits, deadline: float | None
     ) -> None:
-        self.opened: asyncio.Future[asyncio.Transport] = loop.create_future()
-        self._proxy = proxy
-        self._target = target
         headers = Headers({"Host": target})
         if proxy.username is not None:
             credentials = basic_auth(proxy.username, proxy.password or "")
             headers.add("Proxy-Authorization", credentials)
-        # Here, where an error finds the caller.
-        self._request = Request("CONNECT", target, headers).to_bytes()
+        super().__init__(Request("CONNECT", target, headers).to_bytes(), deadline)
+        self._proxy = proxy
+        self._target = target
         self._reader = ResponseReader(limits, "CONNECT")
-        self._buffer: memoryview = read_buffer(loop)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.write(self._request)
+    @property
+    def _is_refused(self) -> bool:
+        return self._reader.unfinished is not None
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
+    def _receive_data(self, data: memoryview) -> asyncio.Transport | None:
+        return self._judge(lambda: self._reader.receive_data(data))
 
-    def buffer_updated(self, nbytes: int) -> None:
-        self._answered(self._buffer[:nbytes])
+    def _receive_eof(self) -> None:
+        self._judge(self._reader.receive_eof)
 
-    def eof_received(self) -> None:
-        self._answered(None)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if exc is not None:
-            self._fail(exc)
-        self._answered(None)
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _answered(self, data: memoryview | None) -> None:
-        """Look at the next bytes of the proxy's answer, or at its end."""
-        if self.opened.done():
-            return
-        reader = self._reader
+    def _judge(self, read: Callable[[], Response | None]) -> asyncio.Transport | None:
         try:
-            response = reader.receive_eof() if data is None else reader.receive_data(data)
+            response = read()
         except HandshakeError as exc:
-            self._fail(HandshakeError(exc.reason, f"{self._proxy}: {exc}"))
-            return
+            raise HandshakeError(exc.reason, f"{self._proxy}: {exc}") from None
         if response is None:
-            return
+            return None
         if not 200 <= response.status < 300:
-            answer = f"{response.status} {response.phrase}".rstrip()
-            text = f"{self._proxy} does not connect to {self._target}: {answer}"
-            self._fail(HandshakeError("proxy", text, response))
-        elif reader.trailing or self._transport is None:
+            status = f"{response.status} {response.phrase}".rstrip()
+            text = f"{self._proxy} does not connect to {self._target}: {status}"
+            raise HandshakeError("proxy", text, response)
+        if self._reader.trailing or self._transport is None:
             # The far end does not speak first, neither in TLS nor in HTTP.
-            self._fail(HandshakeError("proxy", f"{self._proxy} sent more than its answer"))
-        else:
-            self._transport.pause_reading()
-            self.opened.set_result(self._transport)
-
-    def _fail(self, exc: Exception) -> None:
-        if not self.opened.done():
-            self.opened.set_exception(exc)
-            self.opened.exception()  # it may be that nobody waits any more
-            self.abort()
+            raise HandshakeError("proxy", f"{self._proxy} sent more than its response")
+        self._transport.pause_reading()
+        return self._transport

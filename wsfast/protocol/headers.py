@@ -38,13 +38,14 @@ class Headers:
     Raises:
         ValueError: a name that is no token, or a value that no header can carry (RFC 9110 section
             5.5), as one with a line break.
+        TypeError: no such items, or a name or a value that is no string.
     """
 
     __slots__ = ("lines",)
 
     def __init__(self, items: HeaderItems = ()) -> None:
         self.lines = "\r\n"  # then each field and its line break
-        for name, value in items.items() if isinstance(items, Mapping | Headers) else items:
+        for name, value in items.items() if isinstance(items, Mapping | Headers) else _pairs(items):
             self.add(name, value)
 
     @classmethod
@@ -64,6 +65,8 @@ class Headers:
         Raises:
             ValueError: see the class.
         """
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"header {name!r} has the value {value!r}, and both must be a str")
         if not is_token(name):
             raise ValueError(f"header name {name!r} is not a token (RFC 9110 section 5.1)")
         if not _is_value(value):
@@ -137,6 +140,18 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({self.items()!r})"
+
+
+def _pairs(items: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    try:
+        if isinstance(items, (str, bytes)):
+            raise TypeError
+        return [(name, value) for name, value in items]
+    except (TypeError, ValueError):
+        raise TypeError(
+            "headers must be a mapping or a list of pairs, as {'X-Name': 'value'}, "
+            f"not {type(items).__name__}"
+        ) from None
 
 
 def short(text: str) -> str:

@@ -6,7 +6,7 @@ What it must not know: what a WebSocket is. How HTTP/1.1 is read is in ``reader_
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from http import HTTPStatus
 
 from .headers import HeaderItems, Headers, is_token
@@ -144,9 +144,21 @@ class HttpLimits:
         headers: how many header fields.
         head: bytes of the whole head.
         body: bytes of a body that are kept, and of what may wait behind a head.
+
+    Raises:
+        TypeError: one of them is no int.
+        ValueError: one of them is negative.
     """
 
     line: int = 8192
     headers: int = 100
     head: int = 32768
     body: int = 1 << 20
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"HttpLimits: {limit.name} must be an int, not {value!r}")
+            if value < 0:
+                raise ValueError(f"HttpLimits: {limit.name} is {value}, and must be 0 or more")

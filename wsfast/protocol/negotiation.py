@@ -12,7 +12,7 @@ Each refusal is a ``HandshakeError`` whose ``reason`` keeps its spelling. On the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..exceptions import HandshakeError
 from .auth import decided
 from .extensions import format_extensions, parse_extensions, parse_tokens
-from .headers import HeaderItems, Headers, short
+from .headers import HeaderItems, Headers, is_token, short
 from .http import Request, Response
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ __all__ = [
     "Origins",
     "SelectSubprotocol",
     "agree",
+    "check_subprotocols",
     "extra_lines",
     "is_listed",
     "is_upgrade",
@@ -244,8 +245,9 @@ class ClientOffer:
         version: of the protocol: 13, or the drafts' 8 or 7.
 
     Raises:
-        ValueError: a sub-protocol that is not a token, or a version that is not known.
-        TypeError: a string where a list of sub-protocols is wanted.
+        ValueError: a sub-protocol that is not a token or given twice, or a version that is not
+            known.
+        TypeError: sub-protocols that are no list of strings, or an origin that is no string.
     """
 
     def __init__(
@@ -256,13 +258,15 @@ class ClientOffer:
         origin: str | None = None,
         version: int = 13,
     ) -> None:
-        if isinstance(subprotocols, str):
-            raise TypeError(f"subprotocols is a list, as [{subprotocols!r}], and not a string")
-        if version not in _VERSIONS:
-            raise ValueError(f"version {version} of the protocol is not known, but 13, 8 and 7 are")
-        self._subprotocols = list(subprotocols)
-        if parse_tokens(", ".join(subprotocols)) != self._subprotocols:
-            raise ValueError(f"sub-protocols {self._subprotocols!r} are not all tokens")
+        if not isinstance(version, int) or version not in _VERSIONS:
+            raise ValueError(
+                f"version {version!r} of the protocol is not known, but 13, 8 and 7 are"
+            )
+        if origin is not None and not isinstance(origin, str):
+            raise TypeError(
+                f"origin must be a str or None, as 'https://example.com', not {origin!r}"
+            )
+        self._subprotocols = check_subprotocols(subprotocols)
         self._extensions = deflate.offer() if deflate is not None else []
         self._deflate = deflate
         self._origin = origin
@@ -314,6 +318,30 @@ class ClientOffer:
         if len(agreed) > 1:
             raise HandshakeError("extension", f"the server chose {agreed[0][0]} more than once")
         return self._deflate.agree(agreed[0]) if agreed and self._deflate is not None else None
+
+
+def check_subprotocols(subprotocols: Sequence[str]) -> list[str]:
+    """Check and copy the sub-protocols that a client offers (section 4.1, item 10 of the request).
+
+    Raises:
+        ValueError: one that is not a token, or is given twice.
+        TypeError: they are no list of strings.
+    """
+    if isinstance(subprotocols, (str, bytes)):
+        raise TypeError(f"subprotocols is a list, as [{subprotocols!r}], and not a string")
+    if not isinstance(subprotocols, Iterable):
+        raise TypeError(f"subprotocols must be a list, as ['chat'], not {subprotocols!r}")
+    checked = list(subprotocols)
+    for subprotocol in checked:
+        if not isinstance(subprotocol, str):
+            raise TypeError(f"a sub-protocol must be a str, not {subprotocol!r}")
+        if not is_token(subprotocol):
+            raise ValueError(
+                f"sub-protocol {subprotocol!r} is not a token (RFC 9110 section 5.6.2)"
+            )
+    if len(set(checked)) < len(checked):
+        raise ValueError(f"sub-protocols {checked!r} are not all different")
+    return checked
 
 
 # Both.

@@ -294,7 +294,7 @@ class ResponseReader(_HeadReader):
         return None
 
     def receive_eof(self) -> Response | None:
-        """Note that no more bytes will come.
+        """Note that no more bytes will come, or that no more of a body is wanted.
 
         Returns:
             The response that ends with the connection, or whose body was cut off; None where it
@@ -311,6 +311,11 @@ class ResponseReader(_HeadReader):
             raise HandshakeError("unfinished_response", "connection ended inside the response")
         raise HandshakeError("no_response", "connection ended before any response")
 
+    @property
+    def unfinished(self) -> Response | None:
+        """The response whose head is there, and whose body is still to come."""
+        return None if self._done else self._response
+
     def _plain(self, head: bytes) -> Response | None:
         match = _plain_101(head)
         if match is None:
@@ -323,7 +328,7 @@ class ResponseReader(_HeadReader):
     def _judged(self, head: bytes) -> Response | None:
         """What h11 makes of a head; None for an interim response."""
         if self._connection is None:
-            self._connection = _asked(self._method)
+            self._connection = _after_request(self._method)
         self._connection.receive_data(head)
         try:
             event = self._connection.next_event()
@@ -371,8 +376,8 @@ class ResponseReader(_HeadReader):
         return self._response
 
 
-def _asked(method: str) -> h11.Connection:
-    """A connection of h11 on which a request has gone out, so that it can judge the answer."""
+def _after_request(method: str) -> h11.Connection:
+    """A connection of h11 on which a request has gone out, so that it can judge the response."""
     connection = h11.Connection(h11.CLIENT)
     headers = [("Host", "-"), ("Upgrade", "-")]  # without an Upgrade, 101 is no answer
     connection.send(h11.Request(method=method, target="-", headers=headers))

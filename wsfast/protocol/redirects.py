@@ -12,10 +12,15 @@ from .headers import HeaderItems, Headers, short
 from .http import Response
 from .uri import Uri, parse_uri
 
-__all__ = ["redirect_headers", "redirect_target"]
+__all__ = ["is_redirect", "redirect_headers", "redirect_target"]
 
 # What is between the user and one origin, and no other's to see.
 _CONFIDENTIAL = frozenset({"authorization", "cookie", "host", "proxy-authorization"})
+
+
+def is_redirect(response: Response) -> bool:
+    """Tell whether a response sends the client elsewhere, rightly or wrongly."""
+    return response.status in (301, 302, 303, 307, 308) and "Location" in response.headers
 
 
 def redirect_target(uri: Uri, response: Response) -> Uri | None:
@@ -34,9 +39,9 @@ def redirect_target(uri: Uri, response: Response) -> Uri | None:
     Raises:
         HandshakeError: the redirect must not be followed: malformed, or from TLS to none.
     """
-    location = response.headers.get("Location")
-    if response.status not in (301, 302, 303, 307, 308) or location is None:
+    if not is_redirect(response):
         return None
+    location = response.headers["Location"]
     try:
         # As http, since urljoin joins schemes that it knows.
         base = f"{uri.origin}{uri.target}"

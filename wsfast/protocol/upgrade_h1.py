@@ -39,6 +39,7 @@ from .negotiation import (
     refusal,
 )
 from .reader_h1 import ResponseReader
+from .redirects import is_redirect
 from .uri import Uri, parse_uri
 
 if TYPE_CHECKING:
@@ -307,6 +308,14 @@ class ClientHandshake:
         """The bytes that came behind the response: the first frames."""
         return self._reader.trailing
 
+    @property
+    def refusal(self) -> Response | None:
+        """The response whose head refuses, while its body is still to come.
+
+        Call ``receive_eof`` where the body is not to be waited for any longer.
+        """
+        return self._reader.unfinished
+
     def data_to_send(self) -> bytes:
         """The request as it goes onto the wire; once, then nothing."""
         data, self._to_send = self._to_send, b""
@@ -316,20 +325,23 @@ class ClientHandshake:
         """Take bytes off the wire.
 
         Returns:
-            What was agreed on, once the response is whole; None before.
+            What was agreed on, once the response is whole; None before. A redirect is judged
+            without waiting for its body.
 
         Raises:
             HandshakeError: the server refused, or its response is wrong; ``response`` is that
                 response, or None where it is not HTTP. End the connection.
         """
         response = self._reader.receive_data(data)
+        if response is None and self.refusal is not None and is_redirect(self.refusal):
+            response = self._reader.receive_eof()
         return None if response is None else self._judge(response)
 
     def receive_eof(self) -> None:
-        """Note that no more bytes will come.
+        """Note that no more bytes will come, or that no more of a refusal is wanted.
 
         Raises:
-            HandshakeError: there was no response, or a refusal that ends with the connection.
+            HandshakeError: there was no response, or a refusal, with what came of its body.
         """
         response = self._reader.receive_eof()
         if response is not None:
