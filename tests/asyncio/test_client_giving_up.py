@@ -296,6 +296,8 @@ async def by_a_redirect(stack, monkeypatch):
     ],
 )
 async def test_cancelling_at_each_step_leaves_no_socket_and_no_task(way, late, monkeypatch, caplog):
+    if way is by_tls_through_a_proxy and sys.version_info < (3, 11):
+        pytest.skip("asyncio before Python 3.11 forgets the transport that start_tls() has made")
     async with AsyncExitStack() as stack:
         connector = await way(stack, monkeypatch)
         await end(await connector)  # once before, for what is opened once

@@ -1,7 +1,8 @@
 """The client: from a URI to an open WebSocket, once or again and again.
 
-Has a transport opened, has the protocol's ``ClientHandshake`` speak over it, follows redirects, and
-hands the transport to a ``WebSocket``. What is said in a handshake it does not know.
+It opens a transport (``dialing.py``), lets the protocol's ``ClientHandshake`` speak over it,
+follows redirects, and hands the transport to a ``WebSocket``. It does not know what a handshake
+says.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The way through a proxy, to a socket or a transport that leads on.
 
-HTTP's CONNECT (RFC 9110 section 9.3.6) is spoken here, SOCKS by python-socks. (It could do CONNECT
-too, but takes what one read gives for the whole answer.) Knows hosts and ports, and nothing of what
-is spoken behind the proxy.
+HTTP's CONNECT (RFC 9110 section 9.3.6) is spoken here, SOCKS by python-socks. (That could do
+CONNECT, too, but takes the bytes of one read for the whole response.) Knows hosts and ports, and
+nothing of what is spoken behind the proxy.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ async def open_tunnel(
 
 
 class _Tunnel(Exchange[asyncio.Transport]):
-    """Asks an HTTP proxy for a way, until it has answered."""
+    """Asks an HTTP proxy for a way through."""
 
     def __init__(
         self, proxy: Proxy, target: str, limits: HttpLimits, deadline: float | None

@@ -78,7 +78,7 @@ def check_basic_auth(request: Request, credentials: Credentials) -> str | None:
             whether they are right, and compares with ``hmac.compare_digest``.
 
     Returns:
-        The user name, where the password is right; else None: answer with ``basic_challenge()``.
+        The user name, where the password is right; else None: respond with ``basic_challenge()``.
 
     Raises:
         TypeError: the function is async, and so decides nothing here.
@@ -88,9 +88,9 @@ def check_basic_auth(request: Request, credentials: Credentials) -> str | None:
         return None
     username, password = given
     if callable(credentials):
-        right = decided(credentials(username, password))
+        right = verdict(credentials(username, password))
     else:
-        # An unknown name takes the same way, with a password that nobody can give.
+        # An unknown name is treated alike, with a password that nobody can give.
         wanted = credentials.get(username, "\0")
         right = hmac.compare_digest(_digest(password), _digest(wanted))
     return username if right else None
@@ -110,16 +110,16 @@ def basic_challenge(realm: str = "wsfast") -> Response:
     )
 
 
-def decided(answer: object) -> bool:
-    """What a function of the program says to whether somebody is let in.
+def verdict(result: object) -> bool:
+    """Read what a program's function returns about whether a client is let in.
 
     Raises:
-        TypeError: something to be awaited, which would let in everybody, being true.
+        TypeError: something to be awaited, which would let in everybody, since it is true.
     """
-    if not isawaitable(answer):
-        return bool(answer)
-    if isinstance(answer, Coroutine):
-        answer.close()
+    if not isawaitable(result):
+        return bool(result)
+    if isinstance(result, Coroutine):
+        result.close()
     raise TypeError("a function that decides who is let in is async, and must be a plain one")
 
 

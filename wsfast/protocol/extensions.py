@@ -1,6 +1,6 @@
 """Lists in headers: extensions and their parameters (RFC 6455 section 9.1), and lists of tokens.
 
-Grammar only, both ways. What an extension means, and whether one was asked for, is known elsewhere.
+Grammar only, both ways. What an extension means, and whether it was offered, is known elsewhere.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def parse_tokens(value: str) -> list[str]:
         value: of the header; several headers joined by commas.
 
     Returns:
-        The tokens in order, as they are spelled. Elements that are empty are passed over, as
-        RFC 9110 section 5.6.1.2 wants it.
+        The tokens in order, as they are spelled. Empty elements are passed over (RFC 9110 section
+        5.6.1.2).
 
     Raises:
         ValueError: something in the list is not a token.

@@ -112,7 +112,7 @@ class Headers:
         return [(name, value.strip(_OWS)) for name, _, value in fields]
 
     def by_name(self) -> dict[str, list[str]]:
-        """All values, by their names in lower case: one pass, for who looks for many."""
+        """All values, by their names in lower case: one pass, for whoever looks for many."""
         found: dict[str, list[str]] = {}
         for line in self.lines.split("\r\n")[1:-1]:
             name, _, value = line.partition(":")
@@ -155,5 +155,5 @@ def _pairs(items: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def short(text: str) -> str:
-    """What a peer sent, cut to a length that a log or an answer can take."""
+    """Cut what a peer sent to a length that is fit for a log or a response."""
     return text if len(text) <= 200 else text[:197] + "..."

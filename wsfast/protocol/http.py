@@ -100,7 +100,7 @@ class Response:
 
     @classmethod
     def plain(cls, status: int, text: str, headers: HeaderItems = ()) -> Response:
-        """A response that tells a person something: ``text`` as UTF-8, and a line break."""
+        """A response for people to read: ``text`` as UTF-8, and a line break."""
         fields = Headers(headers)
         fields.add("Content-Type", "text/plain; charset=utf-8")
         return cls(status, fields, text.encode() + b"\n")
@@ -117,7 +117,7 @@ class Response:
         its headers say something about that already.
 
         Args:
-            body: False leaves the body out, as in the answer to a HEAD request.
+            body: False leaves the body out, as in the response to a HEAD request.
 
         Raises:
             ValueError: a status that is not one of three digits.

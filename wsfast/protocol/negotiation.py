@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..exceptions import HandshakeError
-from .auth import decided
+from .auth import verdict
 from .extensions import format_extensions, parse_extensions, parse_tokens
 from .headers import HeaderItems, Headers, is_token, short
 from .http import Request, Response
@@ -186,7 +186,7 @@ def _is_let_in(origin: str | None, origins: Origins) -> bool:
     if isinstance(origins, str):
         raise TypeError(f"origins is a list, as [{origins!r}], and not a string")
     if callable(origins):
-        return decided(origins(origin))
+        return verdict(origins(origin))
     if isinstance(origins, re.Pattern):
         origins = (origins,)
     return origin in origins or (

@@ -127,7 +127,7 @@ class _HeadReader:
         return Headers.from_lines("\r\n" + b"".join(fields).decode("latin-1"))
 
     def _keep(self, data: bytes) -> None:
-        """Put by what comes behind the head; the reader's adapter should pause reading."""
+        """Keep what comes behind the head; whoever feeds the reader should pause reading."""
         self.trailing += data
         if len(self.trailing) > self._limits.body:
             raise self._refused(
@@ -160,8 +160,8 @@ class RequestReader(_HeadReader):
 
         Raises:
             HandshakeError: a limit was passed, or this is no HTTP/1 request; its ``response`` is
-                the answer: 400, 414 (RFC 9110 section 15.5.15), 431 (RFC 6585 section 5), 501 or
-                505. The connection can then only be closed.
+                the one to send: 400, 414 (RFC 9110 section 15.5.15), 431 (RFC 6585 section 5), 501
+                or 505. The connection can then only be closed.
         """
         data = bytes(data)
         if self._done:
@@ -183,7 +183,7 @@ class RequestReader(_HeadReader):
         """Note that no more bytes will come.
 
         Raises:
-            HandshakeError: the request is not whole. There is nobody to answer.
+            HandshakeError: the request is not whole. There is nobody to respond to.
         """
         if self._done:
             return
@@ -237,12 +237,12 @@ class RequestReader(_HeadReader):
 class ResponseReader(_HeadReader):
     """Reads one response; on the client.
 
-    Interim responses (1xx, but for 101) are passed over. The body of a refusal is there for people
+    Interim responses (1xx except 101) are passed over. The body of a refusal is there for people
     to read: where it is too long, malformed or cut off, what came of it is handed out.
 
     Args:
         limits: of the head, and of the body that is kept.
-        method: what was asked with: a CONNECT that succeeds has no body.
+        method: of the request: the response to a CONNECT that succeeds has no body.
 
     Attributes:
         trailing: the bytes that came behind a 101, or through the tunnel; behind a refusal nothing

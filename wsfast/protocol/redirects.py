@@ -1,6 +1,6 @@
-"""Where a redirect leads, and what may go along (RFC 9110 section 15.4).
+"""Where a redirect leads, and which headers may go along (RFC 9110 section 15.4).
 
-Judges answers other than a 101; whether to follow is the client's to decide. Opens nothing.
+Reads responses; the client decides whether to follow. Opens nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .uri import Uri, parse_uri
 
 __all__ = ["is_redirect", "redirect_headers", "redirect_target"]
 
-# What is between the user and one origin, and no other's to see.
+# These are for one origin alone.
 _CONFIDENTIAL = frozenset({"authorization", "cookie", "host", "proxy-authorization"})
 
 
@@ -30,11 +30,11 @@ def redirect_target(uri: Uri, response: Response) -> Uri | None:
     used.
 
     Args:
-        uri: what was asked for.
-        response: what the server answered.
+        uri: of the request.
+        response: of the server.
 
     Returns:
-        What to ask for instead, or None: this is no redirect.
+        The URI to ask for instead, or None: this is no redirect.
 
     Raises:
         HandshakeError: the redirect must not be followed: malformed, or from TLS to none.
@@ -73,8 +73,8 @@ def redirect_headers(headers: HeaderItems, uri: Uri, target: Uri) -> Headers:
 
     Args:
         headers: those that were given for ``uri``.
-        uri: what was asked for.
-        target: what is asked for instead.
+        uri: of the request.
+        target: where the redirect leads.
     """
     kept = Headers(headers)
     if uri.origin == target.origin:
