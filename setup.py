@@ -1,13 +1,16 @@
 """Builds the extension; everything else about the package is in pyproject.toml.
 
-WSFAST_EXTENSION: unset = compiled where a compiler is found; 1 = compiled or fail; 0 = pure Python.
+WSFAST_EXTENSION: unset = compiled where that works; 1 = compiled or fail; 0 = pure Python.
 """
 
 import os
 import sys
 from glob import glob
+from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError, CompileError
 
 CSRC = "wsfast/kernels/csrc"
 DIRECTIVES = {
@@ -25,6 +28,28 @@ choice = os.environ.get("WSFAST_EXTENSION")
 if choice not in (None, "0", "1"):
     sys.exit(f"WSFAST_EXTENSION is {choice!r}: leave it unset, or set it to 1 or 0")
 
+
+class BuildAllOrNothing(build_ext):
+    """Compiles every extension module or none: some without the others do not import.
+
+    ``optional`` of ``Extension`` would leave some out; ``cythonize`` drops it anyway.
+    """
+
+    def build_extensions(self):
+        try:
+            super().build_extensions()
+        except (BaseError, CCompilerError) as exc:
+            if choice == "1":
+                raise CompileError(
+                    f"WSFAST_EXTENSION is 1, but the extension cannot be compiled: {exc}\n"
+                    "Install a C compiler and the headers of Python, or unset it for pure Python."
+                ) from exc
+            for extension in self.extensions:
+                Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
+            self.extensions = []  # what is copied and installed after this
+            print(f"wsfast is not compiled, and runs in pure Python: {exc}", file=sys.stderr)
+
+
 extensions = []
 if choice == "1" or (choice is None and sys.implementation.name == "cpython"):
     from Cython.Build import cythonize
@@ -38,7 +63,6 @@ if choice == "1" or (choice is None and sys.implementation.name == "cpython"):
                 include_dirs=[CSRC],
                 depends=glob(f"{CSRC}/*.h"),
                 extra_compile_args=flags,
-                optional=choice is None,
             )
             for source in sorted(glob("wsfast/**/*.pyx", recursive=True))
         ],
@@ -46,4 +70,4 @@ if choice == "1" or (choice is None and sys.implementation.name == "cpython"):
         compiler_directives=DIRECTIVES,
     )
 
-setup(ext_modules=extensions)
+setup(ext_modules=extensions, cmdclass={"build_ext": BuildAllOrNothing})
