@@ -13,7 +13,7 @@ ROOT = Path(wsfast.__file__).parent
 # Everything that these export is exported at the top.
 SUBPACKAGES = ["kernels", "frames", "exceptions", "rfc6455"]
 
-OWN = {"__version__", "backend", "kernel", "patch", "unpatch"}
+OWN = {"__version__", "backend", "kernel", "patch", "patched", "unpatch"}
 
 
 def test_the_top_exports_what_the_subpackages_do_and_its_own_names():

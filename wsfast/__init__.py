@@ -2,7 +2,8 @@
 
 A server and a client for asyncio are in ``wsfast.asyncio``, and what they stand on, without
 sockets, is in ``wsfast.protocol``. ``wsfast.patch()`` puts the libraries that a program uses on
-wsfast; what it does to each is in ``wsfast.integrations``.
+wsfast, and ``wsfast.patched()`` tells which are; what it does to each is in
+``wsfast.integrations``.
 
 ``wsfast.backend`` says what runs: ``"compiled"`` or ``"python"``. ``wsfast.kernel`` names the
 kernels in use, such as ``"avx2"``; it is ``"python"`` where nothing is compiled.
@@ -34,7 +35,7 @@ from .frames import (
     serialize_frame,
     split_frames,
 )
-from .integrations import patch, unpatch
+from .integrations import patch, patched, unpatch
 from .kernels import (
     Utf8Validator,
     apply_mask,
@@ -77,6 +78,7 @@ __all__ = [
     "masking_key",
     "memory_of",
     "patch",
+    "patched",
     "serialize_frame",
     "split_frames",
     "unpatch",

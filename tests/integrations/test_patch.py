@@ -1,7 +1,9 @@
 """``wsfast.patch`` and ``wsfast.unpatch``: one way in, for every library."""
 
+import os
 import subprocess
 import sys
+import warnings
 import zlib
 
 import pytest
@@ -34,6 +36,29 @@ def test_patches_and_unpatches_what_is_named():
     assert on() == ["websockets"]
 
 
+def test_tells_what_is_patched():
+    assert wsfast.patched() == []
+    assert wsfast.patch("websocket-client", "tornado") == ["websocket-client", "tornado"]
+    assert wsfast.patched() == ["tornado", "websocket-client"]
+    wsfast.unpatch("tornado")
+    assert wsfast.patched() == ["websocket-client"]
+    wsfast.unpatch()
+    assert wsfast.patched() == []
+
+
+def test_a_library_of_which_somebody_took_a_part_back_is_not_patched(monkeypatch):
+    wsfast.patch("websocket-client", "websockets")
+    monkeypatch.setattr(websocket.ABNF, "mask", staticmethod(lambda key, data: data))
+    assert wsfast.patched() == ["websockets"]
+
+
+def test_asking_what_is_patched_imports_no_integration():
+    code = (
+        "import sys, wsfast; wsfast.patched(); assert not any('_seams' in n for n in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("call", [wsfast.patch, wsfast.unpatch])
 def test_an_unknown_name_is_an_error_and_changes_nothing(call):
     with pytest.raises(ValueError, match="wsfast does not know 'websocket'; it knows uvicorn, "):
@@ -53,6 +78,27 @@ def test_what_is_not_installed_is_refused_only_where_it_is_named(monkeypatch):
     with pytest.warns(RuntimeWarning, match="wsfast leaves websockets unpatched: it is not") as got:
         assert wsfast.patch("websockets") == []
     assert got[0].filename == __file__
+
+
+def test_what_is_refused_keeps_nothing_else_from_being_patched(monkeypatch):
+    monkeypatch.setattr(KNOWN["websockets"], "versions", ("0.1",))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeWarning, match="wsfast leaves websockets unpatched"):
+            wsfast.patch("websockets", "websocket-client")
+    assert wsfast.patched() == ["websocket-client"]
+
+
+@pytest.mark.parametrize("call", [wsfast.patch, KNOWN["websocket-client"].patch])
+def test_says_what_it_does_where_that_is_asked_for(monkeypatch, capsys, call):
+    call(*["websocket-client"] * (call is wsfast.patch))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("WSFAST_VERBOSE", "1")
+    call(*["websocket-client"] * (call is wsfast.patch))
+    assert capsys.readouterr().err == (
+        f"wsfast {wsfast.__version__} ({wsfast.backend}, {wsfast.kernel}), process {os.getpid()}: "
+        f"runs websocket-client {websocket.__version__}\n"
+    )
 
 
 def test_importing_wsfast_imports_no_integration():

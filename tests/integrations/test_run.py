@@ -1,13 +1,17 @@
 """``python -m wsfast run -- COMMAND...``: the same program, on wsfast."""
 
 import os
+import py_compile
+import signal
 import stat
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 import websocket
+import websockets
 
 import wsfast
 from wsfast.integrations import KNOWN
@@ -26,18 +30,19 @@ HERE = [os.environ.get("PYTHONPATH", ""), str(Path(wsfast.__file__).parents[1])]
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, HERE))}
 
 
-def python(*arguments, cwd=None, **environment):
+def python(*arguments, cwd=None, input="", **environment):
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=cwd,
+        input=input,
         env=ENVIRONMENT | environment,
         capture_output=True,
         text=True,
     )
 
 
-def run(*command, **options):
-    return python("-m", "wsfast", "run", "--", *command, **options)
+def run(*command, options=(), **how):
+    return python(*options, "-m", "wsfast", "run", "--", *command, **how)
 
 
 @pytest.fixture
@@ -108,19 +113,57 @@ def test_runs_a_program_on_path(script, tmp_path, first_lines):
     assert_same_but_patched(plain, run("a-program", "-x", **path))
 
 
+def test_a_program_beside_the_interpreter_comes_before_those_on_path(script, tmp_path):
+    """A virtual environment need not be activated."""
+    own = Path(sys.executable).with_name("pytest")
+    assert own.exists()
+    install(tmp_path, script, f"#!{sys.executable}\n")
+    (tmp_path / "a-program").rename(tmp_path / "pytest")
+    for path in ("", str(tmp_path)):
+        result = run("pytest", "--version", PATH=path)
+        assert result.stderr == ""
+        assert result.stdout.startswith("pytest ")
+
+
+@pytest.mark.parametrize("on_path", [True, False])
 @pytest.mark.parametrize(
     ("first_lines", "why"),
     [
         ("#!/bin/sh\n", "is not a Python script: /bin/sh runs it"),
-        ("\x7fELF", "is not a Python script"),
-        ("#!/elsewhere/bin/python3\n", "/elsewhere/bin/python3 -m wsfast run -- a-program"),
+        ("#!/usr/bin/env -S VARIABLE=1 sh -e\n", "sh runs it"),
+        ("\x7fELF\0", "is not a Python script"),
     ],
 )
-def test_refuses_what_is_no_script_for_this_python(script, tmp_path, first_lines, why):
-    result = run("a-program", **install(tmp_path, script, first_lines))
+def test_refuses_what_is_no_python_script(script, tmp_path, first_lines, why, on_path):
+    path = install(tmp_path, script, first_lines)
+    result = run("a-program", **path) if on_path else run(tmp_path / "a-program")
     assert result.returncode == 1
     assert result.stdout == ""
+    assert result.stderr.startswith(f"wsfast: {tmp_path / 'a-program'} ")
     assert why in result.stderr
+
+
+@pytest.mark.parametrize("interpreter", ["/elsewhere/bin/python3", "/usr/bin/env pypy3.99"])
+def test_refuses_a_program_that_belongs_to_another_python(script, tmp_path, interpreter):
+    path = install(tmp_path, script, f"#!{interpreter}\n")
+    result = run("a-program", "-x", **path)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    python = interpreter.removeprefix("/usr/bin/env ")
+    assert f"    {python} -m wsfast run -- a-program -x\n" in result.stderr
+
+
+def test_refuses_another_python(tmp_path):
+    other = tmp_path / "python3.99"
+    other.touch(mode=0o755)
+    result = run("python3.99", "-m", "this", PATH=str(tmp_path))
+    assert result.returncode == 1
+    assert f"    {other} -m wsfast run -- -m this\n" in result.stderr
+
+
+def test_a_script_by_its_path_may_belong_to_any_python(script):
+    script.write_text("#!/elsewhere/bin/python3\n" + script.read_text())
+    assert_same_but_patched(python(script), run(script))
 
 
 def test_refuses_what_is_not_there():
@@ -135,13 +178,119 @@ def test_refuses_a_directory_without_main(tmp_path):
     assert result.stderr == f"wsfast: no __main__ in {tmp_path}\n"
 
 
-def test_a_program_that_fails_shows_its_own_error(tmp_path):
+VARIABLES = """\
+#!/elsewhere/bin/python3
+import re, sys
+names = {name: re.sub(" at 0x[0-9a-f]+", "", repr(value)) for name, value in globals().items()}
+print(names, sys.argv, sys.path, sys.flags, sys.warnoptions, sys._xoptions, __debug__)
+print(sys.stdout.write_through, sys.dont_write_bytecode)
+"""
+
+
+@pytest.fixture
+def forms(tmp_path):
+    """One program in every form that Python runs."""
+    (tmp_path / "form.py").write_text(VARIABLES)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "__main__.py").write_text(VARIABLES)
+    py_compile.compile(tmp_path / "form.py", tmp_path / "compiled.pyc")
+    with zipfile.ZipFile(tmp_path / "archive.pyz", "w") as archive:
+        archive.writestr("__main__.py", VARIABLES)
+    return tmp_path
+
+
+def assert_the_same(plain, patched):
+    assert (patched.stdout, patched.stderr) == (plain.stdout, plain.stderr)
+    assert patched.returncode == plain.returncode
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["form.py"], ["-m", "form"], ["-c", VARIABLES], ["-"], ["folder"], ["archive.pyz"]),
+        *(["compiled.pyc"], ["-x", "form.py"]),
+    ],
+    ids=["script", "module", "code", "input", "folder", "archive", "compiled", "second line"],
+)
+def test_a_program_in_any_form_finds_nothing_changed(forms, command):
+    plain = python(*command, "-a", cwd=forms, input=VARIABLES)
+    patched = run(*command, "-a", cwd=forms, input=VARIABLES)
+    assert plain.stdout.count("\n") == 2
+    assert_the_same(plain, patched)
+
+
+@pytest.mark.parametrize(
+    ("outer", "options"),
+    [
+        ([], ["-u"]),
+        (["-O"], ["-W", "error"]),
+        (["-X", "utf8", "-Wignore"], ["-Werror", "-Xdev"]),
+        (["-u"], ["-bbBOO"]),
+        ([], ["--check-hash-based-pycs", "always", "-q"]),
+    ],
+    ids=" ".join,
+)
+def test_options_of_the_interpreter_are_heeded(forms, options, outer):
+    plain = python(*outer, *options, "form.py", cwd=forms)
+    patched = run(*options, "form.py", options=outer, cwd=forms)
+    assert_the_same(plain, patched)
+
+
+@pytest.mark.parametrize("name", ["python3", sys.executable])
+def test_the_program_may_be_this_python(forms, name):
+    plain = run("-u", "form.py", cwd=forms)
+    assert plain.returncode == 0
+    assert_the_same(plain, run(name, "-u", "form.py", cwd=forms, PATH=""))
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_an_option_that_would_keep_it_from_patching_is_refused(behind):
+    command = ["-c", "print(1)"]
+    result = run("-I", *command) if behind else run(*command, options=["-I"])
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("wsfast: with -I, Python does not look at what tells it to ")
+
+
+def test_it_runs_from_the_current_directory_too(tmp_path):
+    base = getattr(sys, "_base_executable", sys.executable)
+    if base == sys.executable:
+        pytest.skip("this Python is no virtual environment")
+    code = "import sys; print('wsfast' in sys.modules)"
+    environment = {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
+    result = subprocess.run(
+        [base, "-m", "wsfast", "run", "--", "-c", code],
+        cwd=Path(wsfast.__file__).parents[1],
+        env=environment | {"WSFAST_EXTENSION": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert (result.stdout, result.stderr) == ("True\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process becomes another there")
+def test_the_program_has_the_process_that_was_started():
+    command = [sys.executable, "-m", "wsfast", "run", "--", "-c", "import os; print(os.getpid())"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        assert process.stdout.read() == f"{process.pid}\n"
+
+
+FAILURES = {
+    "error": "import websocket\ndef fail():\n    1 / 0\nfail()\n",
+    "syntax": "import websocket\n1 +\n",
+    "exit": "import sys; sys.exit('over')\n",
+    "interrupt": "import os, signal; os.kill(os.getpid(), signal.SIGINT)\n",
+    "hook": "import sys, traceback\n"
+    "sys.excepthook = lambda *exc: print(len(traceback.extract_tb(exc[2])))\n1 / 0\n",
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_program_that_fails_does_so_as_without(tmp_path, failure):
     script = tmp_path / "fails.py"
-    script.write_text("import websocket\n1 / 0\n")
-    result = run(script)
-    assert result.returncode == 1
-    assert result.stderr.endswith("ZeroDivisionError: division by zero\n")
-    assert f'File "{script}", line 2' in result.stderr
+    script.write_text(FAILURES[failure])
+    plain, patched = python(script), run(script)
+    assert plain.returncode == (-signal.SIGINT if failure == "interrupt" else 1)
+    assert_the_same(plain, patched)
 
 
 @pytest.mark.parametrize(
@@ -258,6 +407,76 @@ def test_an_unknown_deflate_is_an_error():
     assert result.stderr == "wsfast: deflate is 'lzma': it can be 'zlib', 'zlib-ng', 'isal'\n"
 
 
+@pytest.fixture
+def unknown_version(tmp_path):
+    """websockets of a version that wsfast does not know, and a folder for temporary files."""
+    metadata = "Metadata-Version: 2.1\nName: websockets\nVersion: 99.0\n"
+    (tmp_path / "websockets-99.0.dist-info").mkdir()
+    (tmp_path / "websockets-99.0.dist-info" / "METADATA").write_text(metadata)
+    (tmp_path / "temporary").mkdir()
+    path = os.pathsep.join([str(tmp_path), ENVIRONMENT["PYTHONPATH"]])
+    yield {"PYTHONPATH": path, "TMPDIR": str(tmp_path / "temporary")}
+    assert [*(tmp_path / "temporary").iterdir()] == []
+
+
+def test_a_library_that_is_not_used_is_no_reason_to_warn(unknown_version):
+    result = run("-c", "print(1)", PYTHONWARNINGS="error", **unknown_version)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "1\n", "")
+
+
+def test_where_warnings_are_errors_the_import_of_an_unknown_version_raises_one(unknown_version):
+    code = "try:\n import websockets.frames\nexcept RuntimeWarning as warning: print(warning)"
+    result = run("-c", code, PYTHONWARNINGS="error", **unknown_version)
+    assert result.stderr == ""
+    assert result.stdout.startswith("wsfast leaves websockets unpatched: version 99.0 is not known")
+
+
+FAMILY = """\
+import multiprocessing, subprocess, sys
+{before}
+
+def work():
+    import websockets.frames
+
+if __name__ == "__main__":
+    for way in ("spawn", "fork", "spawn"):
+        process = multiprocessing.get_context(way).Process(target=work)
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+    subprocess.run([sys.executable, "-c", "import websockets.frames"], check=True)
+"""
+
+
+@pytest.mark.parametrize("before", ["import websockets.frames", ""], ids=["parent", "children"])
+def test_a_family_of_processes_warns_once(tmp_path, unknown_version, before):
+    script = tmp_path / "family.py"
+    script.write_text(FAMILY.format(before=before))
+    result = run(script, **unknown_version)
+    assert result.returncode == 0
+    assert result.stderr.count("wsfast leaves websockets unpatched: version 99.0") == 1
+
+
+def test_each_process_says_what_it_runs_where_that_is_asked_for(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(CHILD.format(start=STARTS["subprocess"]))
+    environment = {"WSFAST_VERBOSE": "1", "WSFAST_PATCH": "websocket-client,websockets"}
+    result = run(script, **environment)
+    lines = result.stderr.splitlines()
+    assert len(lines) == 2
+    versions = f"websocket-client {websocket.__version__}, websockets {websockets.__version__}"
+    for line in lines:
+        assert line.startswith(f"wsfast {wsfast.__version__} ({wsfast.backend}, {wsfast.kernel}), ")
+        assert line.endswith(f": runs {versions}")
+    assert run(script, **environment | {"WSFAST_VERBOSE": "0"}).stderr == ""
+
+
+def test_it_says_of_an_unknown_version_that_it_is_left_as_it_is(unknown_version):
+    environment = {"WSFAST_VERBOSE": "1", "WSFAST_PATCH": "websockets"}
+    result = run("-c", "", **environment, **unknown_version)
+    assert result.stderr.endswith(": runs nothing; leaves websockets 99.0 unpatched\n")
+
+
 def test_the_doctor_tells_what_is_on():
     result = python("-m", "wsfast", "doctor")
     assert result.stderr == ""
@@ -268,3 +487,11 @@ def test_the_doctor_tells_what_is_on():
     verdict = f"websocket-client {websocket.__version__}: {seams} of {seams} seams on\n"
     assert verdict in result.stdout
     assert "    on  websocket._abnf.ABNF.mask\n" in result.stdout
+
+
+def test_the_doctor_knows_which_names_it_knows():
+    result = python("-m", "wsfast", "doctor", "websocket")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("wsfast does not know 'websocket'; it knows uvicorn, websocket")
+    assert result.stderr.endswith(". Did you mean websockets or websocket-client?\n")

@@ -2,17 +2,20 @@
 
 import copy
 import importlib.util
+import linecache
+import subprocess
 import sys
 import textwrap
+import threading
 import warnings
 import zlib
 from dataclasses import replace
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 import pytest
 
-from wsfast.integrations._seams import Integration, Seam, fingerprint
+from wsfast.integrations._seams import ABSENT, Integration, Seam, fingerprint
 
 LIBRARY = {
     "fakelib/__init__.py": "",
@@ -207,6 +210,139 @@ def test_a_module_that_fails_to_import_is_patched_when_it_succeeds(integration, 
     assert set(all_calls()) == {"wsfast"}
 
 
+@pytest.fixture
+def half_way(library, monkeypatch):
+    """Have something called while ``fakelib.early`` is imported by ``fakelib.late``.
+
+    By then its class is there, and one name is bound to what it will not stay.
+    """
+    integration = Integration("fakelib", ["1.0"], seams())
+    early = library / "fakelib" / "early.py"
+    source = early.read_text()
+    function = source[source.index("def validate") : source.index("def use")]
+
+    def call(function_to_call):
+        monkeypatch.setattr(sys, "half_way", function_to_call, raising=False)
+        early.write_text(
+            source.replace(function, "validate = None\nimport sys\nsys.half_way()\n" + function)
+        )
+        importlib.invalidate_caches()
+        linecache.clearcache()
+        return integration
+
+    yield call
+    integration.unpatch()
+
+
+@pytest.mark.parametrize("first", ["fakelib.late", "fakelib.early"])
+def test_a_patch_while_the_library_is_imported_is_in_place_when_it_is(half_way, first):
+    patched = []
+    integration = half_way(lambda: patched.append(integration.patch()))
+    importlib.import_module(first)
+    assert patched == [True]
+    assert integration.patched
+    assert set(all_calls()) == {"wsfast"}
+    assert len(integration.in_place()) == len(integration.seams)
+    assert not waits()
+    from fakelib import early
+
+    assert type(early.__spec__) is ModuleSpec
+
+
+def test_a_patch_while_another_thread_imports_the_library_is_in_place_when_it_has(half_way):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait():
+        begun.set()
+        assert go_on.wait(20)
+
+    integration = half_way(wait)
+    thread = threading.Thread(target=importlib.import_module, args=["fakelib.early"])
+    thread.start()
+    assert begun.wait(20)
+    assert integration.patch()
+    go_on.set()
+    thread.join()
+    assert set(all_calls()) == {"wsfast"}
+
+
+def test_a_patch_during_an_import_that_fails_is_in_place_when_it_succeeds(half_way):
+    def fail():
+        integration.patch()
+        sys.half_way = lambda: None
+        raise ZeroDivisionError
+
+    integration = half_way(fail)
+    with pytest.raises(ZeroDivisionError):
+        importlib.import_module("fakelib.early")
+    assert integration.in_place() == []
+    assert set(all_calls()) == {"wsfast"}
+
+
+def test_an_unpatch_during_the_import_leaves_nothing_behind(half_way):
+    integration = half_way(lambda: (integration.patch(), integration.unpatch()))
+    assert set(all_calls()) == {"plain"}
+    assert not waits()
+
+
+class _PatchingFinder:
+    """Patches while a module is being looked for: too late to be asked where it is."""
+
+    def __init__(self, integration, module):
+        self.integration = integration
+        self.module = module
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname == self.module and self.module:
+            self.module = ""
+            assert self.integration.patch()
+
+
+@pytest.mark.parametrize("module", ["fakelib", "fakelib.early", "fakelib.late"])
+def test_a_patch_while_a_module_is_looked_for(integration, monkeypatch, module):
+    monkeypatch.setattr(sys, "meta_path", [_PatchingFinder(integration, module), *sys.meta_path])
+    importlib.import_module("fakelib.late")
+    assert integration.patched
+    assert set(all_calls()) == {"wsfast"}
+
+
+REAL = """\
+import importlib, sys, wsfast
+from wsfast.integrations import KNOWN
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {when!r} and not wsfast.patched():
+            assert wsfast.patch({library!r}) == [{library!r}]
+
+sys.meta_path.insert(0, Finder())
+for module in {modules!r}:
+    importlib.import_module(module)
+on = set(KNOWN[{library!r}].in_place())
+assert on == {{str(seam) for seam in KNOWN[{library!r}].seams if seam.module in sys.modules}}
+assert wsfast.patched() == [{library!r}]
+print(len(on))
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "when", "modules", "seams"),
+    [
+        ("websockets", "websockets.speedups", ["websockets.asyncio.server"], 9),
+        ("websockets", "websockets.asyncio.messages", ["websockets.asyncio.server"], 9),
+        ("tornado", "tornado.gen", ["tornado.websocket"], 6),
+        ("tornado", "tornado.web", ["tornado.websocket"], 6),
+        ("aiohttp", "aiohttp.client", ["aiohttp.web"], 15),
+        ("aiohttp", "aiohttp.http_websocket", ["aiohttp.web"], 15),
+        ("aiohttp", "aiohttp.web_ws", ["aiohttp.web"], 15),
+    ],
+)
+def test_libraries_that_are_patched_while_they_are_imported(library, when, modules, seams):
+    code = REAL.format(library=library, when=when, modules=modules)
+    output = subprocess.check_output([sys.executable, "-W", "error", "-c", code], text=True)
+    assert output == f"{seams}\n"
+
+
 def test_a_missing_module_is_still_missing(library):
     integration = Integration(
         "fakelib", ["1.0"], [Seam("fakelib.nowhere", "parse", ("",), on_wsfast)]
@@ -275,23 +411,68 @@ def test_what_is_found_but_not_imported_can_be_copied(integration):
     )
 
 
-@pytest.mark.parametrize(
-    ("distribution", "why"),
-    [
-        ("fakelib", r"version 1\.0 is not known \(known: 0\.8, 0\.9\)"),
-        ("no-such-distribution", r"it is not installed \(known: 0\.8, 0\.9\)"),
-    ],
-)
-def test_an_unknown_version_is_refused_with_one_warning(library, distribution, why):
-    integration = Integration(distribution, ["0.8", "0.9"], seams())
-    with pytest.warns(
-        RuntimeWarning, match=f"wsfast leaves {distribution} unpatched: {why}"
-    ) as got:
+def test_a_library_that_is_not_installed_is_refused_at_once(library):
+    integration = Integration("no-such-distribution", ["0.8", "0.9"], seams())
+    why = r"wsfast leaves no-such-distribution unpatched: it is not installed \(known: 0\.8, 0\.9\)"
+    with pytest.warns(RuntimeWarning, match=why) as got:
         assert not integration.patch()
-    assert len(got) == 1
+    assert [warning.filename for warning in got] == [__file__]
+    assert not waits()
+
+
+@pytest.fixture
+def unknown(library):
+    """An integration that does not know the version of the library."""
+    integration = Integration("fakelib", ["0.8", "0.9"], seams())
+    yield integration
+    integration.unpatch()
+
+
+UNKNOWN = r"wsfast leaves fakelib unpatched: version 1\.0 is not known \(known: 0\.8, 0\.9\)"
+
+
+@pytest.mark.parametrize("imported", [[], ["fakelib"], ["json.tool"]])
+def test_an_unknown_version_that_the_program_does_not_use_is_no_matter(unknown, imported):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not unknown.patch()
+        assert not unknown.patched
+        for module in imported:
+            importlib.import_module(module)
+
+
+def test_an_unknown_version_is_refused_with_one_warning_when_it_is_imported(unknown):
+    assert not unknown.patch()
+    assert not unknown.patch()
+    with pytest.warns(RuntimeWarning, match=UNKNOWN) as got:
+        assert set(all_calls()) == {"plain"}
+    assert [warning.filename for warning in got] == [__file__]
+    assert not waits()
+    assert unknown.in_place() == []
+
+
+def test_an_unknown_version_that_is_imported_is_refused_at_once(unknown):
+    importlib.import_module("fakelib.early")
+    with pytest.warns(RuntimeWarning, match=UNKNOWN) as got:
+        assert not unknown.patch()
+    assert [warning.filename for warning in got] == [__file__]
+    assert set(all_calls()) == {"plain"}
+
+
+def test_unpatch_takes_the_warning_back(unknown):
+    assert not unknown.patch()
+    unknown.unpatch()
     assert not waits()
     assert set(all_calls()) == {"plain"}
-    assert integration.in_place() == []
+
+
+def test_where_warnings_are_errors_the_import_that_is_refused_raises_one(unknown):
+    assert not unknown.patch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeWarning, match=UNKNOWN):
+            importlib.import_module("fakelib.early")
+        importlib.import_module("fakelib.early")
 
 
 @pytest.mark.parametrize("changed", NAMES)
@@ -355,6 +536,39 @@ def test_two_names_of_one_object_share_what_takes_its_place(library, imported_be
     integration.unpatch()
     assert late.check is early.validate
     assert late.check(1) == ("plain", 1)
+
+
+def test_a_name_that_is_not_there_can_be_given_for_as_long_as_it_is_patched(library):
+    from fakelib import early
+
+    seam = Seam("fakelib.early", "Parser.limit", (fingerprint(ABSENT),), lambda found, module: 7)
+    integration = Integration("fakelib", ["1.0"], [seam])
+    assert integration.patch()
+    assert early.Parser.limit == 7
+    integration.unpatch()
+    assert "limit" not in vars(early.Parser)
+    early.Parser.limit = 3
+    with pytest.warns(
+        RuntimeWarning, match=r"limit is not what wsfast knows \(an instance of int\)"
+    ):
+        assert not integration.patch()
+    assert early.Parser.limit == 3
+
+
+@pytest.mark.parametrize("imported_before", [False, True])
+def test_a_library_is_patched_as_long_as_nobody_takes_a_part_back(integration, imported_before):
+    if imported_before:
+        importlib.import_module("fakelib.early")
+    assert not integration.patched
+    assert integration.patch()
+    assert integration.patched
+    from fakelib import early
+
+    assert integration.patched
+    early.validate = print
+    assert not integration.patched
+    integration.unpatch()
+    assert not integration.patched
 
 
 def test_a_class_is_replaced_like_a_function(library):

@@ -6,14 +6,17 @@ One module a library, each with ``patch()`` and ``unpatch()``; it opens with its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from ._seams import Integration
 
-__all__ = ["KNOWN", "patch", "unpatch"]
+__all__ = ["KNOWN", "patch", "patched", "unpatch"]
 
 _MODULES = {
     "uvicorn": "uvicorn_auto",
@@ -64,25 +67,27 @@ def patch(*libraries: str, deflate: str | None = None) -> list[str]:
             ``"isal"``, or ``"zlib"`` again. None, the default, leaves it as it is.
 
     Returns:
-        The names of those that run on wsfast; of any other, a RuntimeWarning has said why it does
-        not.
+        The names of those that run on wsfast. Of any other that the program imports, a
+        RuntimeWarning says why it does not: at once, or when it is imported.
 
     Raises:
         ValueError: no such library is known, or no such ``deflate``.
         ImportError: what ``deflate`` names is not installed; the text says what to install.
     """
-    names = _names(libraries)
-    zlib = None
-    if deflate is not None:
-        from ._deflate import stand_in
+    names, zlib = resolve(libraries, deflate)
+    from ._notices import say_what_runs
 
-        zlib = stand_in(deflate)
-    patched = []
-    for name in names:
-        integration = KNOWN[name]
-        if (libraries or integration.installed) and integration.patch(zlib):
-            patched.append(name)
-    return patched
+    known = {name: KNOWN[name] for name in names if libraries or KNOWN[name].installed}
+    refused = None
+    for integration in known.values():
+        try:
+            integration.patch_silently(zlib)
+        except RuntimeWarning as warning:  # warnings are errors here; the others are patched first
+            refused = refused or warning
+    say_what_runs([*known.values()])
+    if refused is not None:
+        raise refused
+    return [name for name, integration in known.items() if integration.patched]
 
 
 def unpatch(*libraries: str) -> None:
@@ -94,12 +99,53 @@ def unpatch(*libraries: str) -> None:
     Raises:
         ValueError: no such library is known.
     """
-    for name in _names(libraries):
+    for name in resolve(libraries)[0]:
         KNOWN[name].unpatch()
 
 
-def _names(libraries: tuple[str, ...]) -> list[str]:
-    for name in libraries:
+def patched() -> list[str]:
+    """Tell which libraries run on wsfast now, in this process.
+
+    A program that has to be on wsfast can see to that at its start:
+
+        assert "websockets" in wsfast.patched()
+
+    Returns:
+        The names that they are installed by: of all that ``patch`` has put on wsfast, here or by
+        ``python -m wsfast run``, those of which nobody has taken a part back since. What is not
+        imported yet will run on wsfast when it is.
+    """
+    loaded = [name for name, module in _MODULES.items() if f"{__name__}.{module}" in sys.modules]
+    return [name for name in loaded if KNOWN[name].patched]
+
+
+def resolve(
+    libraries: Iterable[str], deflate: str | None = None
+) -> tuple[list[str], ModuleType | None]:
+    """Find out what ``patch`` or ``unpatch`` was told.
+
+    Returns:
+        The names of the libraries, and what they should compress with.
+
+    Raises:
+        ValueError: no such library is known, or no such ``deflate``.
+        ImportError: what ``deflate`` names is not installed; the text says what to install.
+    """
+    names = list(libraries)
+    for name in names:
         if name not in KNOWN:
-            raise ValueError(f"wsfast does not know {name!r}; it knows {', '.join(KNOWN)}")
-    return list(libraries or KNOWN)
+            raise ValueError(unknown(name))
+    if deflate is None:
+        return names or list(KNOWN), None
+    from ._deflate import stand_in
+
+    return names or list(KNOWN), stand_in(deflate)
+
+
+def unknown(library: str) -> str:
+    """Say of a name that it is not known, which ones are, and which one may have been meant."""
+    from difflib import get_close_matches
+
+    close = " or ".join(get_close_matches(library, KNOWN, 2, 0.5))
+    known = f"wsfast does not know {library!r}; it knows {', '.join(KNOWN)}"
+    return f"{known}. Did you mean {close}?" if close else known

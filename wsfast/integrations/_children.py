@@ -1,21 +1,25 @@
-"""What ``python -m wsfast run`` has been told, and how the processes that it starts learn of it.
+"""How a program and the processes that it starts learn what ``python -m wsfast run`` was told.
 
 ``WSFAST_PATCH`` says what to patch, ``auto`` or names by commas; ``WSFAST_DEFLATE`` what to
-compress with. A child (a worker, a reloader, a ``multiprocessing`` process that is spawned) finds
-``children/sitecustomize.py`` on its PYTHONPATH. One that ignores the environment
-(``python -I`` or ``-E``) runs unpatched, and so does another Python, where wsfast is not installed.
+compress with. Every Python that is started in that environment (the program itself, a worker, a
+reloader, a ``multiprocessing`` process that is spawned) finds ``children/sitecustomize.py`` on its
+PYTHONPATH. One that ignores the environment (``python -I`` or ``-E``) runs unpatched, and so does
+another Python, where wsfast is not installed.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
-from . import patch
+from . import patch, resolve
+from ._notices import begin_tree, tend_tree
 
 __all__ = ["hand_down", "patch_as_told"]
 
 _CHILDREN = str(Path(__file__).with_name("children"))
+_ROOT = str(Path(__file__).parents[2])
 
 
 def patch_as_told() -> list[str]:
@@ -28,14 +32,31 @@ def patch_as_told() -> list[str]:
         ValueError: it names what wsfast does not know.
         ImportError: it names a library for compression that is not installed.
     """
-    told = os.environ.get("WSFAST_PATCH") or "auto"
-    names = () if told == "auto" else [name.strip() for name in told.split(",")]
-    return patch(*names, deflate=os.environ.get("WSFAST_DEFLATE") or None)
+    tend_tree()
+    libraries, deflate = _told()
+    return patch(*libraries, deflate=deflate)
 
 
 def hand_down() -> None:
-    """Have the Python processes that this one starts do as this one was told."""
+    """Have the Python processes that are started from now on do as this one was told.
+
+    Raises:
+        ValueError: the environment names what wsfast does not know.
+        ImportError: it names a library for compression that is not installed.
+    """
+    resolve(*_told())
+    begin_tree()
     inherited = os.environ.get("PYTHONPATH")
     entries = inherited.split(os.pathsep) if inherited else []
     if _CHILDREN not in entries:
-        os.environ["PYTHONPATH"] = os.pathsep.join([_CHILDREN, *entries])
+        entries.insert(0, _CHILDREN)
+    if _ROOT in sys.path[:1] and _ROOT not in sys.path[1:]:
+        # wsfast was found only because this is the current directory, which python -m puts first.
+        entries.append(_ROOT)
+    os.environ["PYTHONPATH"] = os.pathsep.join(entries)
+
+
+def _told() -> tuple[list[str], str | None]:
+    told = os.environ.get("WSFAST_PATCH") or "auto"
+    libraries = [] if told == "auto" else [name.strip() for name in told.split(",")]
+    return libraries, os.environ.get("WSFAST_DEFLATE") or None

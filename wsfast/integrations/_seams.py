@@ -3,12 +3,11 @@
 The rules:
 
 - Only a version that is known is touched, and in it only a function or class whose source is known:
-  a newer release, or another tool's wrapper, is refused with one RuntimeWarning, and the library
-  runs as it was.
+  a newer release, or another tool's wrapper, is refused with one RuntimeWarning when the program
+  imports it, and the library runs as it was.
 - All seams of a library are in place, or none.
 - Nothing is imported that the program does not import itself. Modules that are loaded are patched
-  at once, the others when the program loads them, by one import hook that is there only as long as
-  something waits for it.
+  at once, the others as soon as the program has loaded them (``_imports``).
 - ``unpatch`` puts the very objects back that were found, and leaves alone what somebody else has
   replaced in the meantime.
 
@@ -20,25 +19,31 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from importlib import metadata
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from ._imports import forget, is_loaded, overtaken, wait_for
+from ._notices import say_what_runs, warn_once
 from ._source import source_lines
 
-__all__ = ["Integration", "Seam", "fingerprint"]
+__all__ = ["ABSENT", "Integration", "Seam", "fingerprint"]
 
 Function = Callable[..., Any]
 
 # Py_TPFLAGS_HEAPTYPE: every class that a class statement makes, and hardly one that is compiled.
 _HEAP_TYPE = 1 << 9
+
+
+class _Absent:
+    """What is found where there is nothing yet."""
+
+
+ABSENT = _Absent()
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ class Seam:
     Attributes:
         module: the full name of the module where the library looks the name up.
         attribute: the name there; of a method ``"Class.method"``.
-        originals: the fingerprints of all that the replacement can stand in for.
+        originals: the fingerprints of all that the replacement can stand in for; that of ``ABSENT``
+            where the library has no such name.
         replacement: builds it, given the original and the module. It must not import the library.
     """
 
@@ -75,9 +81,10 @@ class Seam:
             owner = vars(owner).get(step)
             if not isinstance(owner, type):
                 raise LookupError(f"{self} is not there")
-        if name not in vars(owner):
+        found = vars(owner).get(name, ABSENT)
+        if found is ABSENT and fingerprint(ABSENT) not in self.originals:
             raise LookupError(f"{self} is not there")
-        return owner, name, vars(owner)[name]
+        return owner, name, found
 
     def build(self, found: Any) -> Any:
         """Check what was found, and build what takes its place.
@@ -102,8 +109,17 @@ class _InPlace(NamedTuple):
     original: Any
     replacement: Any
 
+    def put(self) -> None:
+        setattr(self.owner, self.name, self.replacement)
+
     def still(self) -> bool:
         return vars(self.owner).get(self.name) is self.replacement
+
+    def take_back(self) -> None:
+        if self.original is ABSENT:
+            delattr(self.owner, self.name)
+        else:
+            setattr(self.owner, self.name, self.original)
 
 
 class Integration:
@@ -135,11 +151,18 @@ class Integration:
         self._zlib: ModuleType = zlib
         self._zlib_seams: tuple[Seam, ...] = ()
         self._in_place: dict[Seam, _InPlace] = {}
+        self._patched = False
+        self._refusal = ""  # why the library is left as it is, until the program imports it
 
     @property
     def seams(self) -> tuple[Seam, ...]:
         """What ``patch`` replaces, those of the switch for compression last."""
         return self._core + self._zlib_seams
+
+    @property
+    def modules(self) -> set[str]:
+        """The modules in which it replaces something."""
+        return {seam.module for seam in self.seams}
 
     @property
     def installed(self) -> str | None:
@@ -149,43 +172,66 @@ class Integration:
         except metadata.PackageNotFoundError:
             return None
 
+    @property
+    def patched(self) -> bool:
+        """Whether the library runs on wsfast: what is imported of it, and what will be."""
+        overtaken()
+        return self._patched and all(change.still() for change in self._in_place.values())
+
     def in_place(self) -> list[str]:
         """List the seams that run on wsfast now."""
+        overtaken()
         return [str(seam) for seam, change in self._in_place.items() if change.still()]
 
     def patch(self, zlib: ModuleType | None = None) -> bool:
-        """Put all seams in place, now or when their modules are imported.
+        """Run the library on wsfast: what the program has imported of it, and what it will import.
 
         Args:
             zlib: what the library should compress with from now on; None leaves that as it is.
 
         Returns:
-            Whether the library runs on wsfast; if not, a RuntimeWarning has said why.
+            Whether it does; if not, a RuntimeWarning says why as soon as the program imports the
+            library.
         """
+        patched = self.patch_silently(zlib)
+        say_what_runs([self])
+        return patched
+
+    def patch_silently(self, zlib: ModuleType | None = None) -> bool:
+        """Do the same, and leave it to the caller to say so."""
         version = self.installed
         if version not in self.versions:
-            what = f"version {version} is not known" if version else "it is not installed"
             known = ", ".join(self.versions)
-            self._refuse(f"{what} (known: {known})")
+            if version is None:
+                self._warn(f"it is not installed (known: {known})")
+            else:
+                self._refuse(f"version {version} is not known (known: {known})")
             return False
+        self._refusal = ""
         if zlib is not None and self._deflate is not None:
             self._switch(zlib)
-        if not self._apply([seam for seam in self.seams if _is_loaded(seam.module)]):
+        if not self._apply([seam for seam in self.seams if is_loaded(seam.module)]):
             return False
-        for seam in self.seams:
-            if not _is_loaded(seam.module):
-                _import_hook.wait_for(seam.module, self)
+        self._patched = True
+        for module in self.modules:
+            if not is_loaded(module):
+                wait_for(module, self)
         return True
 
     def unpatch(self) -> None:
-        """Put the originals back, and wait for no further import."""
-        _import_hook.forget(self)
+        """Put back all that ``patch`` has replaced, and wait for no further import."""
+        forget(self)
         self._restore(list(self._in_place))
+        self._patched = False
+        self._refusal = ""
         self._zlib, self._zlib_seams = zlib, ()
 
     def imported(self, module: str) -> None:
         """Put the seams of a module in place that the program has just imported."""
-        self._apply([seam for seam in self.seams if seam.module == module])
+        if self._refusal:
+            self._refuse(self._refusal)
+        else:
+            self._apply([seam for seam in self.seams if seam.module == module])
 
     def _switch(self, to: ModuleType) -> None:
         if to is not self._zlib and self._deflate is not None:
@@ -204,10 +250,10 @@ class Integration:
                     changes[seam] = _change(seam, owner, name, found, made)
         except LookupError as exc:
             self.unpatch()
-            self._refuse(str(exc))
+            self._warn(str(exc))
             return False
         for change in changes.values():
-            setattr(change.owner, change.name, change.replacement)
+            change.put()
         self._in_place |= changes
         return True
 
@@ -215,12 +261,20 @@ class Integration:
         for seam in seams:
             change = self._in_place.pop(seam, None)
             if change is not None and change.still():
-                setattr(change.owner, change.name, change.original)
+                change.take_back()
 
     def _refuse(self, why: str) -> None:
-        warnings.warn(
-            f"wsfast leaves {self.distribution} unpatched: {why}", RuntimeWarning, stacklevel=4
-        )
+        """Warn now if the program has imported the library, else when it does."""
+        self.unpatch()
+        if any(is_loaded(module) for module in self.modules):
+            self._warn(why)
+            return
+        self._refusal = why
+        for module in self.modules:
+            wait_for(module, self)
+
+    def _warn(self, why: str) -> None:
+        warn_once(self.distribution, f"wsfast leaves {self.distribution} unpatched: {why}")
 
 
 def _change(seam: Seam, owner: Any, name: str, found: Any, made: dict[Seam, _InPlace]) -> _InPlace:
@@ -231,11 +285,6 @@ def _change(seam: Seam, owner: Any, name: str, found: Any, made: dict[Seam, _InP
         ):
             return _InPlace(owner, name, change.original, change.replacement)
     return _InPlace(owner, name, found, seam.build(found))
-
-
-def _is_loaded(module: str) -> bool:
-    # None stands there for a module whose import somebody has forbidden.
-    return sys.modules.get(module) is not None
 
 
 def fingerprint(found: Any) -> str:
@@ -253,6 +302,8 @@ def fingerprint(found: Any) -> str:
             return f"module {found.__name__}"
         case type() if found.__flags__ & _HEAP_TYPE:
             return _fingerprint_of_source(found)
+        case _Absent():
+            return "nothing"
         case _ if hasattr(found, "__module__") and hasattr(found, "__qualname__"):
             return f"built-in {found.__module__}.{found.__qualname__}"
         case _:
@@ -265,80 +316,3 @@ def _fingerprint_of_source(found: Any) -> str:
     except (OSError, SyntaxError):
         return "its source is not at hand"
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
-
-
-class _ImportHook(MetaPathFinder):
-    """Tells integrations when a module that they wait for has been imported.
-
-    It finds nothing itself: it asks the other finders, and lends the spec a loader for as long as
-    the import takes.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: dict[str, list[Integration]] = {}
-
-    def wait_for(self, module: str, integration: Integration) -> None:
-        waiting = self._waiting.setdefault(module, [])
-        if integration not in waiting:
-            waiting.append(integration)
-        if self not in sys.meta_path:
-            sys.meta_path.insert(0, self)
-
-    def forget(self, integration: Integration) -> None:
-        for module in list(self._waiting):
-            if integration in self._waiting[module]:
-                self._waiting[module].remove(integration)
-            if not self._waiting[module]:
-                del self._waiting[module]
-        self._leave_if_idle()
-
-    def imported(self, module: str) -> None:
-        integrations = self._waiting.pop(module, [])
-        self._leave_if_idle()
-        for integration in integrations:
-            integration.imported(module)
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname not in self._waiting:
-            return None
-        for finder in sys.meta_path:
-            # Up to Python 3.11, one may be there that only knows find_module.
-            if finder is not self and hasattr(finder, "find_spec"):
-                spec = finder.find_spec(fullname, path, target)
-                if spec is not None:
-                    # Without exec_module, the loader puts what it likes into sys.modules by itself.
-                    if spec.loader is not None and hasattr(spec.loader, "exec_module"):
-                        spec.loader = _LentLoader(spec.loader)
-                    return spec
-        return None
-
-    def _leave_if_idle(self) -> None:
-        if not self._waiting and self in sys.meta_path:
-            sys.meta_path.remove(self)
-
-
-class _LentLoader(Loader):
-    """Executes a module with its own loader, which it gives back first, and then says so."""
-
-    def __init__(self, loader: Loader) -> None:
-        self._loader = loader
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_loader":  # of a copy that is being made
-            raise AttributeError(name)
-        return getattr(self._loader, name)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        _import_hook.imported(module.__name__)
-
-
-_import_hook = _ImportHook()

@@ -1,4 +1,4 @@
-"""Runs at the start of every Python that a program under ``python -m wsfast run`` starts.
+"""Runs at the start of a program under ``python -m wsfast run``, and of every Python it starts.
 
 ``_children.hand_down`` puts this directory first on PYTHONPATH for that. It may be any Python, with
 wsfast or without, so all that is done here has to be harmless in each.
