@@ -5,10 +5,17 @@ seam                                                  what changes
 ====================================================  =============================================
 ``AutoWebSocketsProtocol``, of                        it is wsfast's class of ``.uvicorn``, where it
 ``uvicorn.protocols.websockets.auto``                 was ``WebSocketsSansIOProtocol``
+``uvicorn.config.Config`` ``.ws_protocol_class``      a ``Config`` that had looked that up before
+                                                      has wsfast's class, too
 ====================================================  =============================================
 
-It is looked up by every ``Config.load()``. Who names a class with ``--ws`` has the one named, and
-who has no websockets installed has wsproto or nothing, as before.
+uvicorn looks the class up before it imports the application, and every connection asks the
+``Config`` for it. So ``patch()`` holds for all connections that are opened after it, also where it
+is called by the application's module under ``--workers``, ``--reload``, ``fastapi dev`` or
+gunicorn.
+
+A class that is named with ``--ws`` is the one that is used, and where websockets is not installed,
+wsproto is, or nothing, as before.
 
 What is left of the time of a small message is the application's and, with one message in flight,
 the system calls: ``.uvicorn`` itself takes some half a microsecond.
@@ -19,9 +26,12 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any
 
-from ._seams import Integration, Seam
+from ._seams import ABSENT, Integration, Seam, fingerprint
 
 __all__ = ["integration", "patch", "unpatch"]
+
+# What is in the place of uvicorn's class, by that class.
+_in_place: dict[Any, Any] = {}
 
 
 def patch() -> bool:
@@ -39,6 +49,7 @@ def unpatch() -> None:
 
 
 def _auto(original: Any, module: Any) -> Any:
+    _in_place.clear()
     if getattr(original, "__name__", None) != "WebSocketsSansIOProtocol":
         return original
     functions = [value for value in vars(original).values() if isinstance(value, FunctionType)]
@@ -48,7 +59,29 @@ def _auto(original: Any, module: Any) -> Any:
 
     # By the name that logs and programs know.
     names = {name: getattr(original, name) for name in ("__module__", "__qualname__")}
-    return type(original.__name__, (WebSocketProtocol,), names | {"__doc__": original.__doc__})
+    made = type(original.__name__, (WebSocketProtocol,), names | {"__doc__": original.__doc__})
+    _in_place[original] = made
+    return made
+
+
+def _ws_protocol_class(original: Any, module: Any) -> property:
+    """Build a property in front of the attribute that ``Config.load`` sets."""
+
+    def get(self: Any) -> Any:
+        if "ws_protocol_class" not in vars(self):
+            what = f"{type(self).__name__!r} object has no attribute 'ws_protocol_class'"
+            raise AttributeError(what, name="ws_protocol_class", obj=self)
+        found = vars(self)["ws_protocol_class"]
+        return _in_place.get(found, found) if self.ws == "auto" else found
+
+    def put(self: Any, value: Any) -> None:
+        vars(self)["ws_protocol_class"] = value
+
+    def delete(self: Any) -> None:
+        get(self)
+        del vars(self)["ws_protocol_class"]
+
+    return property(get, put, delete)
 
 
 integration = Integration(
@@ -64,6 +97,12 @@ integration = Integration(
                 *("142b7556afc9", "an instance of NoneType"),
             ),
             _auto,
+        ),
+        Seam(
+            "uvicorn.config",
+            "Config.ws_protocol_class",
+            (fingerprint(ABSENT),),
+            _ws_protocol_class,
         ),
     ),
     gains=(
