@@ -9,8 +9,8 @@ BUILT = $(VENV)/built
 SOURCES = setup.py pyproject.toml $(shell find wsfast -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]')
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test test-all lint types build bench bench-echo bench-dropins conformance interop peers \
-  conformance-dropins browsers soak sanitize neon fuzz clean
+.PHONY: demo test test-all lint types build bench bench-echo base bench-dropins conformance interop \
+  peers conformance-dropins browsers soak sanitize neon fuzz clean
 
 demo: build
 	$(BIN)/python examples/demo.py
@@ -46,8 +46,20 @@ bench: build $(VENV)/bench
 	cd bench && $(RUN)=1 $(BIN)/python -m pytest -q -p no:cacheprovider --benchmark-columns=median
 
 # Loads echo servers over loopback, each on the first core, from the last one: needs zlib's headers.
-bench-echo: build $(VENV)/echo
-	cd bench && $(RUN)=1 $(BIN)/python -m echo
+# ECHO adds arguments. BASE=REVISION also measures against that revision, on both loops, and fails
+# where wsfast has become slower since.
+CHECKOUT = build/base/$(shell git rev-parse --short "$(BASE)^{commit}")
+
+bench-echo: build $(VENV)/echo $(if $(BASE),base)
+	cd bench && $(RUN)=1 $(BIN)/python -m echo $(if $(BASE),--loop both --base ../$(CHECKOUT)) $(ECHO)
+
+# The revision BASE, built by its own Makefile; what it stands on is of the same versions as here.
+base: $(VENV)/echo
+	mkdir -p build/base
+	test -d $(CHECKOUT) || git worktree add --quiet --force --detach $(CHECKOUT) $(BASE)
+	$(BIN)/pip freeze --all | grep -iE "^(uvloop|h11|cython|setuptools)==" >build/base/constraints.txt
+	PIP_CONSTRAINT=$(abspath build/base/constraints.txt) \
+	  $(MAKE) -C $(CHECKOUT) build PYTHON=$(BIN)/python VENV=.venv
 
 # Echo servers of other libraries, as they are and on wsfast, loaded by the same generator.
 bench-dropins: build
@@ -136,13 +148,15 @@ fuzz: build $(VENV)/fuzz
 clean:
 	rm -rf .venv* build dist fuzz/corpus .benchmarks *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find wsfast -name '*.so' -delete
+	-git worktree prune
 
 $(BUILT): $(VENV)/test $(SOURCES)
 	PYTHONWARNINGS=ignore WSFAST_EXTENSION=1 $(BIN)/pip install -q --no-build-isolation --config-settings editable_mode=compat -e .
 	@touch $@
 
 # One stamp for each dependency group of pyproject.toml.
-$(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/echo $(VENV)/interop $(VENV)/conformance $(VENV)/fuzz: $(VENV)/pip pyproject.toml
+$(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/echo $(VENV)/interop \
+  $(VENV)/conformance $(VENV)/fuzz: $(VENV)/pip pyproject.toml
 	$(BIN)/pip install -q --group $(@F)
 	@touch $@
 

@@ -5,6 +5,7 @@
  *     load echo       keep messages in flight: first checked byte by byte, then timed
  *     load handshake  connect, upgrade, close, over and over
  *     load idle       open connections, echo one message on each, and hold them until stdin ends
+ *     load broadcast  say something on the first of all connections, and receive it on each
  *
  * It must never be what limits a server. So every frame is masked and made ready beforehand, the
  * answers that are due are all asked for in one write, the payloads of the timed pass are dropped
@@ -25,7 +26,9 @@
 #define WARM_UP 0.1    /* of the time asked for, before the clock starts */
 #define PATIENCE 10    /* seconds without any answer */
 
-struct options options = {.connections = 1, .in_flight = 1, .size = 100, .seconds = 1};
+struct options options = {
+    .connections = 1, .in_flight = 1, .size = 100, .seconds = 1, .path = "/",
+};
 
 static struct {
     int epoll;
@@ -162,7 +165,8 @@ static void read_options(int argc, char **argv)
         {"host", 1, 0, 'h'},     {"port", 1, 0, 'p'},    {"connections", 1, 0, 'c'},
         {"in-flight", 1, 0, 'i'}, {"payloads", 1, 0, 'f'}, {"size", 1, 0, 's'},
         {"seconds", 1, 0, 't'},  {"server", 1, 0, 'x'},  {"binary", 0, 0, 'b'},
-        {"deflate", 0, 0, 'd'},  {0},
+        {"deflate", 0, 0, 'd'},  {"batch", 0, 0, 'a'},   {"path", 1, 0, 'u'},
+        {"hello", 1, 0, 'o'},    {"greetings", 1, 0, 'g'}, {0},
     };
     const char *host = "127.0.0.1";
 
@@ -178,6 +182,10 @@ static void read_options(int argc, char **argv)
         case 'x': options.server = atoi(optarg); break;
         case 'b': options.binary = true; break;
         case 'd': options.deflate = true; break;
+        case 'a': options.batch = true; break;
+        case 'u': options.path = optarg; break;
+        case 'o': options.hello = optarg; break;
+        case 'g': options.greetings = atoi(optarg); break;
         default: fail("see load.c for its options");
         }
     options.address.sin_family = AF_INET;
@@ -193,7 +201,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(void);
-    } modes[] = {{"echo", echo}, {"handshake", shake_hands}, {"idle", idle}};
+    } modes[] = {
+        {"echo", echo}, {"handshake", shake_hands}, {"idle", idle}, {"broadcast", broadcast},
+    };
 
     read_options(argc, argv);
     load.epoll = epoll_create1(0);
@@ -202,5 +212,5 @@ int main(int argc, char **argv)
             modes[i].run();
             return 0;
         }
-    fail("say echo, handshake or idle");
+    fail("say echo, handshake, idle or broadcast");
 }

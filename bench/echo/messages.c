@@ -1,4 +1,4 @@
-/* messages.c: makes the messages. It knows frames and permessage-deflate, and nothing of sockets. */
+/* messages.c: makes the messages. It knows frames and permessage-deflate, and no sockets. */
 #include "load.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ static uint32_t next_key(void)
     return (uint32_t)(state >> 32);
 }
 
-static uint8_t *put_frame(uint8_t *out, uint8_t first, const uint8_t *payload, size_t size)
+uint8_t *put_frame(uint8_t *out, uint8_t first, const uint8_t *payload, size_t size)
 {
     uint32_t word = next_key();
     uint8_t key[4];

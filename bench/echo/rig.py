@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from .rows import Row
+from .base import Base
+from .rows import BASE, Row
+from .turns import Turn
 
 BENCH = Path(__file__).resolve().parent.parent
 SOURCE = Path(__file__).resolve().parent
@@ -20,7 +26,7 @@ BUILD = BENCH.parent / "build" / "bench"
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 # A server to measure against that is not Python: a program that takes its port as an argument.
 UWEBSOCKETS = "UWEBSOCKETS_ECHO"
-PATIENCE = 10.0  # seconds for a server to start
+PATIENCE = 30.0  # seconds for a server to start
 
 
 class NotThereError(Exception):
@@ -41,7 +47,12 @@ def build_load() -> Path:
 
 
 class Payloads:
-    """The messages of a row, in a file."""
+    """The messages of a row, in a file.
+
+    Args:
+        name: of the file.
+        row: whose messages they are.
+    """
 
     def __init__(self, name: str, row: Row) -> None:
         BUILD.mkdir(parents=True, exist_ok=True)
@@ -56,7 +67,7 @@ class Server:
 
     Args:
         command: a program that prints its port when it is ready.
-        environment: what it finds in its environment besides ours.
+        environment: variables that it gets besides ours.
 
     Raises:
         NotThereError: it does not start.
@@ -96,12 +107,14 @@ class Server:
 
 
 class ForeignServer(Server):
-    """A server that takes its port as an argument, and says nothing when it is ready."""
+    """A server that is told its port, where its command says ``{port}``, and that does not tell
+    when it is ready."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str] | None = None) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self._process = _spawn([program, str(self.port)], CORES[:1])
+        command = [part.replace("{port}", str(self.port)) for part in command]
+        self._process = _spawn(command, CORES[:1], environment)
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -109,16 +122,22 @@ class ForeignServer(Server):
                 return
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise NotThereError(f"{program} does not listen on its port") from None
+                    self._process.kill()
+                    _, error = self._process.communicate()
+                    last = error.strip().rpartition("\n")[2]
+                    raise NotThereError(f"nothing listens on its port: {last}") from None
                 time.sleep(0.05)
 
 
-def server_of(name: str, payloads: Payloads) -> Server:
+def server_of(name: str, row: Row, payloads: Payloads, base: Base | None = None) -> Server:
     """Start a server of the contest.
 
     Args:
-        name: of servers.py, with "@asyncio" or "@uvloop" to say on which loop; or "uwebsockets".
-        payloads: what it will be sent.
+        name: of servers.py or rooms.py, with "-base" behind it to run on the base's wsfast, and
+            "@asyncio" or "@uvloop" to say on which loop; or "uwebsockets".
+        row: it takes part in.
+        payloads: it will be sent.
+        base: it can run on.
 
     Raises:
         NotThereError: it does not start.
@@ -127,20 +146,47 @@ def server_of(name: str, payloads: Payloads) -> Server:
         program = os.environ.get(UWEBSOCKETS)
         if not program:
             raise NotThereError(f"{UWEBSOCKETS} names no program")
-        return ForeignServer(program)
-    name, _, loop = name.partition("@")
-    command = [sys.executable, "-m", "echo.servers", name, "--loop", loop or "uvloop"]
-    return Server([*command, *payloads.arguments], {"PYTHONPATH": str(BENCH)})
+        return ForeignServer([program, "{port}"])
+    server, _, loop = name.partition("@")
+    python = sys.executable
+    if server.endswith(BASE):
+        if base is None:
+            raise NotThereError("no --base is given")
+        python, server = base.python, server.removesuffix(BASE)
+    module = "echo.rooms" if row.mode == "broadcast" else "echo.servers"
+    command = [python, "-m", module, server, "--loop", loop or "uvloop", *payloads.arguments]
+    return Server(command, {"PYTHONPATH": str(BENCH)})
 
 
-def run_load(server: Server, row: Row, payloads: Payloads, seconds: float) -> dict[str, object]:
-    """Load a server once; what the load generator measured, as it printed it.
+@contextmanager
+def load_of(
+    server: Server, row: Row, payloads: Payloads, seconds: float
+) -> Iterator[Callable[[], Turn]]:
+    """Make the load of a server: call it for a turn; it raises NotThereError as `run_load`."""
+    if row.mode != "broadcast":
+        yield partial(run_load, server, row, payloads, seconds)
+        return
+    _need_descriptors(row.connections)
+    # The members of a room stay for all turns.
+    with _spawn(_load_command(server, row, payloads, seconds), CORES[-1:]) as process:
+
+        def turn() -> Turn:
+            process.stdin.write("\n")
+            process.stdin.flush()
+            return json.loads(_line(process))
+
+        if _line(process) != "ready\n":
+            raise NotThereError("the load generator is not ready")
+        yield turn
+
+
+def run_load(server: Server, row: Row, payloads: Payloads, seconds: float) -> Turn:
+    """Load a server once; returns what the load generator measured, as it printed it.
 
     Raises:
         NotThereError: an echo was wrong, or did not come.
     """
-    command = [*_command(server, row, payloads), "--seconds", str(seconds)]
-    process = _spawn([*command, "--server", str(server.pid)], CORES[-1:])
+    process = _spawn(_load_command(server, row, payloads, seconds), CORES[-1:])
     output, error = process.communicate()
     if process.returncode:
         raise NotThereError(error.strip())
@@ -152,7 +198,7 @@ def idle_memory(server: Server, row: Row, payloads: Payloads) -> float:
 
     What the first connections bring into memory, code above all, is not counted.
     """
-    command = _command(server, row, payloads)
+    command = _load_command(server, row, payloads)
     few = [*command, "--connections", "20"]  # of an option said twice, the last one counts
     _hold(few, lambda: None)
     before = server.memory()
@@ -161,32 +207,54 @@ def idle_memory(server: Server, row: Row, payloads: Payloads) -> float:
 
 def _hold(command, measure):
     process = _spawn(command, CORES[-1:])
-    assert process.stdout
-    if process.stdout.readline() != "ready\n":
-        raise NotThereError(process.communicate()[1].strip())
+    _line(process)
     time.sleep(1)  # what is freed or shrunk a moment after the last message
     measured = measure()
     process.communicate()  # closes its standard input, which ends it
     return measured
 
 
-def _command(server: Server, row: Row, payloads: Payloads) -> list[str]:
+def _line(process: subprocess.Popen[str]) -> str:
+    """The next line that the load generator prints."""
+    line = process.stdout.readline()
+    if not line:
+        raise NotThereError(process.communicate()[1].strip())
+    return line
+
+
+def _load_command(server: Server, row: Row, payloads: Payloads, seconds: float = 1) -> list[str]:
     return [
         *(str(build_load()), row.mode, "--port", str(server.port)),
         *("--connections", str(row.connections), "--in-flight", str(row.in_flight)),
+        *("--seconds", str(seconds), "--server", str(server.pid)),
+        *(["--batch"] * row.batch),
+        *row.opening,
         *payloads.arguments,
     ]
 
 
+def _need_descriptors(connections: int) -> None:
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and limit < connections + 100:
+        raise NotThereError(f"{connections} connections are more than ulimit -Hn allows: {limit}")
+
+
 def _spawn(command, cores, environment=None):
-    """Start a program on certain cores; they are set in the child, as it inherits those of this
-    process, which are all."""
+    """Start a program on certain cores, with all the descriptors that it may have."""
+
+    def prepare():  # in the child: it would inherit the cores of this process, which are all
+        if cores:
+            os.sched_setaffinity(0, cores)
+        _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
     return subprocess.Popen(
         command,
+        cwd=BENCH,  # where Python looks first: no wsfast lies there
         env=os.environ | (environment or {}),
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
+        preexec_fn=prepare,
     )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from texts import text_of
 
 WSFAST = ("wsfast", "wsfast-callbacks")
+FLOOR = "floor"
+BASE = "-base"  # what follows the name of a server that runs on the base's wsfast
 MEBIBYTE = 1 << 20
 
 
@@ -17,9 +19,12 @@ class Row:
     """One row.
 
     Attributes:
-        mode: what the load generator does: echo, handshake or idle.
-        servers: who takes part, by the names in servers.py.
+        mode: what the load generator does: echo, handshake, idle or broadcast.
+        servers: those that take part, by their names in servers.py, or rooms.py for broadcast.
+        batch: whether ``in_flight`` messages are sent when all that were sent before are back; else
+            each that is back makes room for one more.
         payload: makes message number i, of exactly ``size`` bytes.
+        opening: options of the load generator that say how to open a connection.
         messages: how many different messages there are.
     """
 
@@ -33,6 +38,8 @@ class Row:
     payload: Callable[[int, int], bytes] = lambda i, size: _text("ascii", i, size)
     binary: bool = False
     deflate: bool = False
+    batch: bool = False
+    opening: tuple[str, ...] = ()
 
     def payloads(self) -> bytes:
         """All messages, one after the other; no two are alike."""
@@ -40,6 +47,18 @@ class Row:
         assert len(set(made)) == len(made)
         assert {len(payload) for payload in made} == {self.size}
         return b"".join(made)
+
+
+def base_of(name: str) -> str:
+    """The same server, on the same loop, with the base's wsfast."""
+    server, at, loop = name.partition("@")
+    return f"{server}{BASE}{at}{loop}"
+
+
+def floor_of(name: str) -> str:
+    """The floor of the loop that a server runs on."""
+    _, at, loop = name.partition("@")
+    return f"{FLOOR}{at}{loop}"
 
 
 def _text(name: str, i: int, size: int) -> bytes:
@@ -60,31 +79,41 @@ def _json(i: int, size: int) -> bytes:
         items.pop()
 
 
+def _room(members: int) -> Row:
+    return Row(
+        f"1 message of 100 B after the other to {members:,} connections",
+        ("wsfast", "websockets", "picows", FLOOR),
+        mode="broadcast",
+        connections=members,
+        messages=16,
+    )
+
+
 ROWS = {
     "pipelined": Row(
         "1 connection, 100 messages of 100 B in flight",
-        (*WSFAST, "picows", "websockets", "uwebsockets", "floor"),
+        (*WSFAST, "picows", "websockets", "uwebsockets", FLOOR),
         in_flight=100,
     ),
     "round-trip": Row(
         "1 connection, 1 message of 100 B in flight",
-        (*WSFAST, "picows", "uwebsockets", "floor"),
+        (*WSFAST, "picows", "uwebsockets", FLOOR),
     ),
     "many": Row(
         "200 connections, 1 message of 100 B in flight on each",
-        (*WSFAST, "picows", "uwebsockets", "floor"),
+        (*WSFAST, "picows", "uwebsockets", FLOOR),
         connections=200,
         messages=16,
     ),
     "large-ascii": Row(
-        "4 connections, 1 text of 1 MiB in flight on each, ASCII, to `str` and back",
+        "4 connections, 1 text of 1 MiB of ASCII in flight on each, to `str` and back",
         ("wsfast", "picows-websockets", "websockets", "aiohttp"),
         size=MEBIBYTE,
         connections=4,
         messages=4,
     ),
     "large-mixed": Row(
-        "4 connections, 1 text of 1 MiB in flight on each, of many scripts, to `str` and back",
+        "4 connections, 1 text of 1 MiB of many scripts in flight on each, to `str` and back",
         ("wsfast", "picows-websockets", "websockets", "aiohttp"),
         size=MEBIBYTE,
         connections=4,
@@ -93,7 +122,7 @@ ROWS = {
     ),
     "large-binary": Row(
         "4 connections, 1 message of 1 MiB of bytes in flight on each",
-        ("wsfast", "picows", "uwebsockets", "floor"),
+        ("wsfast", "picows", "uwebsockets", FLOOR),
         size=MEBIBYTE,
         connections=4,
         messages=4,
@@ -101,7 +130,7 @@ ROWS = {
     ),
     "texts": Row(
         "20 connections, 20 texts of 1,000 B of many scripts in flight on each, to `str` and back",
-        (*WSFAST, "picows-text", "uwebsockets", "floor"),
+        (*WSFAST, "picows-text", "uwebsockets", FLOOR),
         size=1000,
         connections=20,
         in_flight=20,
@@ -119,16 +148,17 @@ ROWS = {
     ),
     "idle": Row(
         "1,000 connections that have echoed one message and are idle",
-        ("wsfast", "wsfast-callbacks", "picows", "websockets", "floor"),
+        ("wsfast", "wsfast-callbacks", "picows", "websockets", FLOOR),
         mode="idle",
         connections=1000,
         messages=4,
     ),
     "handshakes": Row(
         "8 connections at once that open, upgrade and close, over and over",
-        (*WSFAST, "picows", "websockets", "floor"),
+        (*WSFAST, "picows", "websockets", FLOOR),
         mode="handshake",
         connections=8,
         messages=1,
     ),
+    **{f"broadcast-{members}": _room(members) for members in (100, 1_000, 5_000, 10_000)},
 }

@@ -34,7 +34,7 @@ async def wsfast(options: Options) -> object:
         async for message in ws:
             await ws.send(message)
 
-    return await serve(echo, HOST, 0, **_wsfast_settings(options))
+    return await serve(echo, HOST, 0, **wsfast_settings(options))
 
 
 async def wsfast_callbacks(options: Options) -> object:
@@ -42,11 +42,12 @@ async def wsfast_callbacks(options: Options) -> object:
     from wsfast.asyncio import Callbacks, serve
 
     callbacks = Callbacks(on_message=lambda ws, message: ws.send(message))
-    return await serve(callbacks, HOST, 0, **_wsfast_settings(options))
+    return await serve(callbacks, HOST, 0, **wsfast_settings(options))
 
 
-def _wsfast_settings(options: Options) -> dict[str, object]:
-    from wsfast.protocol.deflate import Deflate
+def wsfast_settings(options: Options) -> dict[str, object]:
+    """What both faces are given."""
+    from wsfast.asyncio import Deflate
 
     deflate = Deflate(
         server_max_window_bits=WINDOW_BITS,
@@ -164,7 +165,7 @@ async def aiohttp(options: Options) -> object:
 async def floor(options: Options) -> object:
     """What no server on asyncio can do without: it counts bytes, and answers with frames made
     beforehand, in the order in which the load generator sends them. It parses nothing."""
-    answers, size = _answers(options)
+    answers, size = prepared(options)
     loop = asyncio.get_running_loop()
     return await loop.create_server(lambda: Floor(answers, size), HOST, 0)
 
@@ -205,9 +206,13 @@ class Floor(asyncio.BufferedProtocol):
         while frames:
             run = min(frames, self._count)
             begin = self._next * self._size
-            self._transport.write(self._answers[begin : begin + run * self._size])
+            self.answer(self._answers[begin : begin + run * self._size])
             self._next = (self._next + run) % self._count
             frames -= run
+
+    def answer(self, frames: memoryview) -> None:
+        """Send what is due for messages that have come."""
+        self._transport.write(frames)
 
     def _upgrade(self, request: bytes) -> None:
         at = request.find(b"Sec-WebSocket-Key: ") + 19
@@ -220,7 +225,7 @@ class Floor(asyncio.BufferedProtocol):
         self._open = True
 
 
-def _answers(options: Options) -> tuple[memoryview, int]:
+def prepared(options: Options) -> tuple[memoryview, int]:
     """The payloads as frames of a server, twice over, and the size of one."""
     with open(options.payloads, "rb") as file:
         payloads = file.read()
@@ -255,16 +260,16 @@ def _port(server: object) -> int:
     return next(iter(server.sockets)).getsockname()[1]
 
 
-async def _serve(options: Options) -> None:
-    server = await SERVERS[options.name](options)
+async def _serve(start: Start, options: Options) -> None:
+    server = await start(options)
     print(_port(server), flush=True)
     await asyncio.get_running_loop().create_future()
 
 
-def main() -> None:
-    """Serve until it is ended."""
+def main(servers: dict[str, Start]) -> None:
+    """Run one of the servers that the command line names, until it is ended."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=SERVERS)
+    parser.add_argument("name", choices=servers)
     parser.add_argument("--loop", default="uvloop", choices=["uvloop", "asyncio"])
     parser.add_argument("--deflate", action="store_true")
     parser.add_argument("--binary", action="store_true")
@@ -272,11 +277,9 @@ def main() -> None:
     parser.add_argument("--size", type=int)
     options = parser.parse_args()
     logging.disable()  # a load that ends by hanging up is no news
-    if options.loop == "uvloop":
-        importlib.import_module("uvloop").run(_serve(options))
-    else:
-        asyncio.run(_serve(options))
+    run = importlib.import_module("uvloop").run if options.loop == "uvloop" else asyncio.run
+    run(_serve(servers[options.name], options))
 
 
 if __name__ == "__main__":
-    main()
+    main(SERVERS)
