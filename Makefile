@@ -61,9 +61,10 @@ base: $(VENV)/echo
 	PIP_CONSTRAINT=$(abspath build/base/constraints.txt) \
 	  $(MAKE) -C $(CHECKOUT) build PYTHON=$(BIN)/python VENV=.venv
 
-# Echo servers of other libraries, as they are and on wsfast, loaded by the same generator.
-bench-dropins: build
-	cd bench && $(RUN)=1 $(BIN)/python -m dropins
+# Echo servers of other libraries and frameworks, as they are and on wsfast, loaded by the same
+# generator. DROPINS adds arguments.
+bench-dropins: build $(VENV)/bench-dropins
+	cd bench && $(RUN)=1 $(BIN)/python -m dropins $(DROPINS)
 
 # The Autobahn test suite, whole: both roles on both backends, by kosoku, then by the original
 # wstest, where there is a Python 2.7 to run it.
@@ -155,7 +156,7 @@ $(BUILT): $(VENV)/test $(SOURCES)
 	@touch $@
 
 # One stamp for each dependency group of pyproject.toml.
-$(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/echo $(VENV)/interop \
+$(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/echo $(VENV)/bench-dropins $(VENV)/interop \
   $(VENV)/conformance $(VENV)/fuzz: $(VENV)/pip pyproject.toml
 	$(BIN)/pip install -q --group $(@F)
 	@touch $@

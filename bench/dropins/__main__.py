@@ -1,8 +1,8 @@
-"""Echo servers of other libraries, as they are and on wsfast: same program, same settings.
+"""Echo servers of libraries and frameworks, as they are and on wsfast: same program, same settings.
 
     cd bench
-    python -m dropins                            every library
-    python -m dropins tornado autobahn-pure      some
+    python -m dropins                            all
+    python -m dropins tornado starlette          some
     python -m dropins --rows large --rounds 9
 
 Both servers of a case run at once on the first core, and are loaded in turn from the last one,
@@ -17,22 +17,30 @@ import sys
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from statistics import median
+from textwrap import fill
 
-from echo.rig import NotThereError, Payloads, Server, run_load
+from echo.rig import ForeignServer, NotThereError, Payloads, Server, run_load
+from echo.turns import Turns, cpu_time, rate
 
-from .cases import CASES, ROWS, Case
+from .cases import ROWS, Case
+from .frameworks import FRAMEWORKS
+from .libraries import LIBRARIES
 from .sansio import wsproto_ratios
 
-LIBRARIES = (
+CASES = LIBRARIES | FRAMEWORKS
+DISTRIBUTIONS = (
     *("uvicorn", "websockets", "wsproto", "hypercorn", "simple-websocket", "tornado", "autobahn"),
     *("daphne", "aiohttp", "ws4py", "eventlet", "gevent-websocket", "uvloop"),
+    *("starlette", "fastapi", "litestar", "quart", "django", "channels", "python-engineio"),
+    *("python-socketio", "sanic", "flask-sock", "jupyter_server"),
 )
 
 
 def main() -> None:
     """Run the cases that were asked for, and print a table."""
     options = _options()
-    print(f"Python {sys.version.split()[0]}; " + ", ".join(map(_version, LIBRARIES)) + "\n")
+    versions = ", ".join(map(_version, DISTRIBUTIONS))
+    print(fill(f"Python {sys.version.split()[0]}; {versions}", 98) + "\n")
     print("| server | traffic | plain, a second | wsfast, a second | times as fast | hoped for |")
     print("|---|---|---|---|---|---|", flush=True)
     for name in options.cases or CASES:
@@ -50,34 +58,31 @@ def main() -> None:
 
 
 def _run(case: Case, row_name: str, hoped: float | None, options: argparse.Namespace) -> str:
-    row = ROWS[row_name]
+    row = case.row(row_name)
     payloads = Payloads(f"dropins-{row_name}", row)
-    turns: dict[str, list[dict]] = {"plain": [], "wsfast": []}
+    turns: Turns = {"plain": [], "wsfast": []}
     try:
         with ExitStack() as stack:
             servers = {
-                way: stack.enter_context(Server(command, case.environment))
+                way: stack.enter_context(_start(command, case.environment))
                 for way, command in case.commands().items()
             }
-            for _ in range(options.rounds):
-                for way, server in servers.items():
-                    turns[way].append(run_load(server, row, payloads, options.seconds))
+            for number in range(options.rounds):
+                for way in list(servers)[:: -1 if number % 2 else 1]:
+                    turns[way].append(run_load(servers[way], row, payloads, options.seconds))
     except NotThereError as error:
         return f"took no part: {error} | | |"
     plain, wsfast = turns["plain"], turns["wsfast"]
-    rates = [median(map(_rate, each)) for each in (plain, wsfast)]
-    clock = median(_rate(b) / _rate(a) for a, b in zip(plain, wsfast, strict=True))
-    cpu = median(_cpu(a) / _cpu(b) for a, b in zip(plain, wsfast, strict=True))
-    cells = [*(f"{rate:,.0f}" for rate in rates), f"{clock:.2f} ({cpu:.2f})"]
+    rates = [median(map(rate, each)) for each in (plain, wsfast)]
+    clock = median(rate(b) / rate(a) for a, b in zip(plain, wsfast, strict=True))
+    cpu = median(cpu_time(a) / cpu_time(b) for a, b in zip(plain, wsfast, strict=True))
+    cells = [*(f"{each:,.0f}" for each in rates), f"{clock:.2f} ({cpu:.2f})"]
     return " | ".join([*cells, _verdict(clock, hoped)])
 
 
-def _rate(turn: dict) -> float:
-    return turn["messages"] / turn["seconds"]
-
-
-def _cpu(turn: dict) -> float:
-    return turn["cpu_seconds"] / turn["messages"]
+def _start(command: list[str], environment: dict[str, str]) -> Server:
+    told = any("{port}" in part for part in command)
+    return (ForeignServer if told else Server)(command, environment)
 
 
 def _verdict(ratio: float, hoped: float | None) -> str:
@@ -86,11 +91,11 @@ def _verdict(ratio: float, hoped: float | None) -> str:
     return f"{hoped:g}" if ratio >= hoped else f"{hoped:g} **missed**"
 
 
-def _version(library: str) -> str:
+def _version(distribution: str) -> str:
     try:
-        return f"{library} {version(library)}"
+        return f"{distribution} {version(distribution)}"
     except PackageNotFoundError:
-        return f"no {library}"
+        return f"no {distribution}"
 
 
 def _options() -> argparse.Namespace:

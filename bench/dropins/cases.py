@@ -1,15 +1,14 @@
-"""What is compared: every library as it is, and the same program on wsfast."""
+"""What is compared: a program as it is, and the same program on wsfast."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from echo.rows import Row
 from texts import text_of
 
-SERVERS = Path(__file__).resolve().parents[2] / "tests" / "dropins" / "servers.py"
 RUN = ("-m", "wsfast", "run", "--")
 
 
@@ -21,6 +20,13 @@ def mixed(i: int, size: int) -> bytes:
 
 ROWS = {
     "pipelined": Row("1 connection, 32 texts of 100 B in flight", (), in_flight=32, payload=mixed),
+    "batch": Row(
+        "1 connection, 32 texts of 100 B, then the next 32 when all are back",
+        (),
+        in_flight=32,
+        batch=True,
+        payload=mixed,
+    ),
     "many": Row(
         "200 connections, 1 text of 100 B in flight on each",
         (),
@@ -41,83 +47,36 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Case:
-    """One library, twice.
+    """One program, twice.
 
     Attributes:
-        plain: the server as it is, of ``tests/dropins/servers.py``.
+        program: the arguments of Python; it prints its port, or is told it where they say
+            ``{port}``.
         hoped: at least so many times as fast, by row; rows that are not here are not run.
-        wsfast: another server, which runs on wsfast by itself; else it is ``plain`` under
+        wsfast: another program, which runs on wsfast by itself; else it is ``program`` under
             ``python -m wsfast run``.
         environment: of both.
+        opening: how the load generator opens a connection, where that differs.
+        payload: of the messages, where they have a form of their own.
     """
 
     title: str
-    plain: str
+    program: tuple[str, ...]
     hoped: dict[str, float | None]
-    wsfast: str = ""
-    loop: str = "asyncio"
+    wsfast: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    opening: tuple[str, ...] = ()
+    payload: Callable[[int, int], bytes] | None = None
 
     def commands(self) -> dict[str, list[str]]:
-        """The two programs."""
-        plain = [str(SERVERS), self.plain, "--loop", self.loop]
-        fast = [str(SERVERS), self.wsfast, *plain[2:]] if self.wsfast else [*RUN, *plain]
-        return {"plain": [sys.executable, *plain], "wsfast": [sys.executable, *fast]}
+        """Both of its programs."""
+        fast = self.wsfast or (*RUN, *self.program)
+        return {
+            "plain": [sys.executable, *self.program],
+            "wsfast": [sys.executable, *fast],
+        }
 
-
-def echoes(small: float | None, large: float | None) -> dict[str, float | None]:
-    """The two rows that most libraries take part in."""
-    return {"pipelined": small, "large": large}
-
-
-UVICORN_CLASS = "uvicorn-wsfast"
-
-CASES = {
-    "uvicorn-class-sansio": Case(
-        "uvicorn, wsfast's class against websockets-sansio",
-        "uvicorn-websockets-sansio",
-        {"pipelined": 4, "large": 2.5, "many": 2},
-        UVICORN_CLASS,
-        "uvloop",
-    ),
-    "uvicorn-class-wsproto": Case(
-        "uvicorn, wsfast's class against wsproto",
-        "uvicorn-wsproto",
-        {"pipelined": 6, "large": 4, "many": 2},
-        UVICORN_CLASS,
-        "uvloop",
-    ),
-    "websockets": Case("websockets, asyncio", "websockets", echoes(1.3, 2)),
-    "websockets-legacy": Case("websockets, legacy", "websockets-legacy", echoes(None, None)),
-    "uvicorn-sansio": Case(
-        "uvicorn, websockets-sansio", "uvicorn-websockets-sansio", echoes(None, None), "", "uvloop"
-    ),
-    "uvicorn-wsproto": Case("uvicorn, wsproto", "uvicorn-wsproto", echoes(1.9, 2.3), "", "uvloop"),
-    "hypercorn": Case("hypercorn", "hypercorn", echoes(1.6, 2.3)),
-    "simple-websocket": Case("simple-websocket", "simple-websocket", echoes(1.4, 1.3)),
-    "tornado": Case("tornado", "tornado", echoes(1.5, 1.5)),
-    "tornado-pure": Case(
-        "tornado without its extension",
-        "tornado",
-        echoes(None, 20),
-        environment={"TORNADO_EXTENSION": "0"},
-    ),
-    "autobahn": Case("autobahn with NVX", "autobahn", echoes(2.2, 4)),
-    "autobahn-pure": Case(
-        "autobahn without NVX",
-        "autobahn",
-        echoes(2.5, 40),
-        environment={"AUTOBAHN_USE_NVX": "0"},
-    ),
-    "daphne": Case("daphne with NVX", "daphne", echoes(1.5, None)),
-    "aiohttp": Case("aiohttp", "aiohttp", echoes(1.15, 1.4)),
-    "aiohttp-pure": Case(
-        "aiohttp without its extensions",
-        "aiohttp",
-        echoes(1.3, 2.5),
-        environment={"AIOHTTP_NO_EXTENSIONS": "1"},
-    ),
-    "ws4py": Case("ws4py", "ws4py", echoes(1.6, 30)),
-    "eventlet": Case("eventlet", "eventlet", echoes(1.6, 30)),
-    "gevent-websocket": Case("gevent-websocket", "gevent-websocket", echoes(1.6, 30)),
-}
+    def row(self, name: str) -> Row:
+        """A row, as this case takes part in it."""
+        row = replace(ROWS[name], opening=self.opening)
+        return replace(row, payload=self.payload) if self.payload else row

@@ -1,7 +1,7 @@
 """wsproto alone, without sockets: masked texts off the wire, to its events.
 
-It is patched and put back for every turn, in one process. The messages are looked at in a turn of
-their own, before, and let go as they come, as by a server.
+It is patched and unpatched for every turn, in one process. The messages are compared in a turn of
+their own, beforehand; in the timed turns each is dropped as it comes, as a server would do.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TRAFFIC = {"100 B": (100, 2000, 8), "64 KiB": (65536, 16, 4)}
 
 
 def wsproto_ratios() -> Iterator[tuple[str, float, float]]:
-    """Measure; answers the traffic, the ratio, and what was hoped for."""
+    """Measure; yields the traffic, the ratio, and the ratio that was hoped for."""
     for traffic, (size, count, hoped) in TRAFFIC.items():
         payloads = [mixed(i, size) for i in range(count)]
         wire = b"".join(

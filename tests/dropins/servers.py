@@ -35,6 +35,11 @@ def listen(options):
     return listener
 
 
+def set_nodelay(listener, nodelay):
+    """Turn Nagle's algorithm off, or leave it on: connections inherit that from their listener."""
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, nodelay)
+
+
 def run(main, options):
     """Run a coroutine on the chosen loop, as ``asyncio.run`` does."""
     if options.loop == "uvloop":
@@ -181,6 +186,9 @@ def tornado(options):
     from tornado.websocket import WebSocketHandler
 
     class Echo(WebSocketHandler):
+        def open(self):
+            self.set_nodelay(options.nodelay)
+
         def get_compression_options(self):
             return {} if options.deflate else None
 
@@ -249,7 +257,7 @@ def ws4py(options):
     from ws4py.websocket import EchoWebSocket
 
     application = WebSocketWSGIApplication(handler_cls=EchoWebSocket)
-    serve_with_gevent(WSGIServer((HOST, options.port), application, log=None))
+    serve_with_gevent(WSGIServer((HOST, options.port), application, log=None), options)
 
 
 def gevent_websocket(options):
@@ -264,11 +272,13 @@ def gevent_websocket(options):
         return []
 
     address = (HOST, options.port)
-    serve_with_gevent(WSGIServer(address, echo, log=None, handler_class=WebSocketHandler))
+    server = WSGIServer(address, echo, log=None, handler_class=WebSocketHandler)
+    serve_with_gevent(server, options)
 
 
-def serve_with_gevent(server):
+def serve_with_gevent(server, options):
     server.start()
+    set_nodelay(server.socket, options.nodelay)
     ready(server.server_port)
     server.serve_forever()
 
@@ -284,6 +294,7 @@ def eventlet(options):
 
     application = websocket.WebSocketWSGI(echo, max_frame_length=options.max_size)
     listener = eventlet.listen((HOST, options.port), backlog=2048)
+    set_nodelay(listener, options.nodelay)
     ready(listener.getsockname()[1])
     wsgi.server(listener, application, log_output=False)
 
@@ -310,6 +321,7 @@ def simple_websocket(options):
                 ws.thread.join()  # it has the close frame still to send
 
     server = ThreadingHTTPServer((HOST, options.port), Handler)
+    set_nodelay(server.socket, options.nodelay)
     ready(server.server_port)
     server.serve_forever()
 
@@ -380,6 +392,9 @@ def main():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
     parser.add_argument("--deflate", action="store_true", help="compress, where it is offered")
+    parser.add_argument(
+        "--nodelay", action="store_true", help="where the library leaves Nagle's algorithm on"
+    )
     parser.add_argument("--max-size", type=int, default=MAX_SIZE, help="bytes of a message")
     options = parser.parse_args()
     try:

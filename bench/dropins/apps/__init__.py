@@ -1,0 +1,1 @@
+"""Echo programs of frameworks, as their documents show them; they know nothing of wsfast."""
