@@ -147,10 +147,10 @@ ROWS = {
         deflate=True,
     ),
     "idle": Row(
-        "1,000 connections that have echoed one message and are idle",
+        "4,000 connections that have echoed one message and are idle, beside 1,000 others",
         ("wsfast", "wsfast-callbacks", "picows", "websockets", FLOOR),
         mode="idle",
-        connections=1000,
+        connections=4000,
         messages=4,
     ),
     "handshakes": Row(
